@@ -1,0 +1,46 @@
+"""The modules that are run. Each file offers `build(config) -> LanguageModel`; its costs stand in `model/shapes/`."""
+
+from abc import ABC, abstractmethod
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from model import plugins
+
+#: What an architecture carries from step to step: a recurrent state or a KV cache. Only the architecture looks inside.
+State = Any
+
+
+class LanguageModel(nn.Module, ABC):
+    """A model that continues a source text. S, G and V are the lengths of source and target, and the vocabulary.
+
+    All codes are int64. `lengths` (B,) are the true lengths of a padded source; None means that none is padded.
+    """
+
+    @abstractmethod
+    def forward(self, source: Tensor, target: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Logits (B, G, V) of each token of `target` (B, G), given `source` (B, S) and the targets before it."""
+
+    @abstractmethod
+    def prefill(self, source: Tensor, lengths: Tensor | None = None) -> State:
+        """Read `source` (B, S): what generation starts from."""
+
+    @abstractmethod
+    def first(self, source: Tensor) -> Tensor:
+        """The tokens (B,) that the first step after `prefill(source)` consumes."""
+
+    @abstractmethod
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """Logits (B, V) of the token after `tokens` (B,), and the state after them."""
+
+
+def build(architecture: str, config: Any, seed: int | None = None) -> LanguageModel:
+    """A fresh model in fp32 on the CPU; the same `seed` gives the same weights, and None leaves torch's generator be.
+
+    Raises `UserError` for an unknown architecture.
+    """
+    module = plugins.load("model.architectures", architecture)
+    if seed is not None:
+        torch.manual_seed(seed)
+    return cast(LanguageModel, module.build(config))

@@ -1,0 +1,141 @@
+"""A trained model on disk: safetensors, with everything that is needed to use it again as JSON in its header.
+
+Each parameter is stored once, under the first name that it has, so tied weights are tied again when they are loaded.
+"""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from model import shapes
+from model.architectures import LanguageModel, build
+from model.errors import UserError
+from model.text import Vocabulary
+
+#: Key of our entry in the header, and the version of what stands there.
+ENTRY = "pinchpoint"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model, and how its text was made: `text_options` are the keywords of `model.corpus.tokenize`."""
+
+    model: LanguageModel
+    architecture: str
+    config: Any
+    vocabulary: Vocabulary
+    text_options: Mapping[str, bool]
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write `checkpoint`, whole or not at all. Raises `UserError` where the file cannot be written."""
+    entry = {
+        "format": FORMAT,
+        "architecture": checkpoint.architecture,
+        "config": asdict(checkpoint.config),
+        "vocabulary": checkpoint.vocabulary.words,
+        "text_options": dict(checkpoint.text_options),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(checkpoint.model).items()}
+    raw = to_bytes(tensors, {ENTRY: json.dumps(entry, ensure_ascii=False)})
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+            temporary = Path(file.name)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        temporary.write_bytes(raw)
+        temporary.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"'{path}' cannot be written: {error.strerror}.", "Choose another path for the checkpoint.")
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint: the model in fp32, on the CPU, in evaluation mode. Nothing in the file is executed.
+
+    Raises `UserError` for what is missing, damaged, not a checkpoint of ours, or does not fit its own architecture.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            entry = _entry(path, file.metadata())
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except FileNotFoundError as error:
+        raise UserError(f"There is no checkpoint '{path}'.", "Make one with `pinchpoint train`.") from error
+    except OSError as error:
+        raise UserError(f"'{path}' cannot be read: {error.strerror or error}.", "Give a .safetensors file.") from error
+    except SafetensorError as error:
+        raise UserError(
+            f"'{path}' is not a whole safetensors file ({error}).", "Make it again with `pinchpoint train`."
+        ) from error
+    architecture, vocabulary, options = entry["architecture"], entry["vocabulary"], entry["text_options"]
+    config = _config(path, architecture, entry["config"])
+    with torch.device("meta"):  # takes no memory, whatever dimensions the file names
+        _fit(path, _tensors(build(architecture, config)), tensors)
+    model = build(architecture, config)
+    with torch.no_grad():
+        for name, parameter in _tensors(model).items():
+            parameter.copy_(tensors[name])
+    return Checkpoint(model.eval(), architecture, config, vocabulary, options)
+
+
+def _tensors(model: LanguageModel) -> dict[str, Tensor]:
+    return dict(model.named_parameters()) | dict(model.named_buffers())
+
+
+def _entry(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    foreign = UserError(
+        f"'{path}' carries no description of a model of ours.", "Give a file that `pinchpoint train` wrote."
+    )
+    try:
+        entry: dict[str, Any] = json.loads((metadata or {})[ENTRY])
+        words, options = entry["vocabulary"], entry["text_options"]
+        version, _, _ = entry["format"], entry["architecture"], entry["config"]
+        strings = all(type(word) is str for word in words)
+        flags = {str(name): value for name, value in options.items() if type(value) is bool}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise foreign from error
+    if version != FORMAT:
+        raise UserError(f"'{path}' has format {version}; this pinchpoint reads {FORMAT}.", "Upgrade pinchpoint.")
+    if not strings or flags != options:
+        raise foreign
+    return entry | {"vocabulary": Vocabulary(tuple(words)), "text_options": flags}
+
+
+def _config(path: Path, architecture: object, dimensions: object) -> Any:
+    if architecture not in shapes.names():
+        raise UserError(
+            f"'{path}' holds a model of the unknown architecture '{architecture}'.",
+            f"This pinchpoint has: {', '.join(shapes.names())}.",
+        )
+    try:
+        return shapes.load(str(architecture)).Config(**dimensions)  # type: ignore[arg-type]  # checked just here
+    except TypeError as error:
+        raise UserError(
+            f"'{path}' names dimensions that '{architecture}' does not have.", "Make it again with `pinchpoint train`."
+        ) from error
+
+
+def _fit(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    misshapen = [name for name in expected if name in found and expected[name].shape != found[name].shape]
+    defects = {"lacks": missing, "has beyond its architecture": extra, "has in another shape": misshapen}
+    told = "; ".join(f"{what} {', '.join(names)}" for what, names in defects.items() if names)
+    if told:
+        raise UserError(f"'{path}' {told}.", "Make it again with `pinchpoint train`.")

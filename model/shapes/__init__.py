@@ -1,0 +1,105 @@
+"""Shapes: what an architecture costs, by plain arithmetic. No torch here, so a report or a parent process may ask."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Protocol, cast
+
+from model import plugins
+from model.errors import UserError
+
+Phase = Literal["train", "prefill", "decode"]
+
+#: Bytes of one stored weight and of one activation, by precision: amp-* keeps fp32 weights and computes in 16 bits.
+ITEMSIZES = {"fp32": (4, 4), "tf32": (4, 4), "amp-bf16": (4, 2), "amp-fp16": (4, 2), "bf16": (2, 2)}
+
+#: Bytes of optimizer state per trained parameter, in units of one fp32 value: AdamW and Adam keep two moments.
+MOMENTS = {"sgd": 0, "adam": 2, "adamw": 2}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One iteration of a workload, as far as its cost depends on it.
+
+    `train` reads `sequence_length` tokens and is graded on the next `generated_length`; `prefill` reads
+    `sequence_length` tokens; `decode` generates `generated_length` tokens one step at a time.
+    """
+
+    phase: Phase
+    batch_size: int
+    sequence_length: int
+    generated_length: int
+    weight_itemsize: int = 4
+    activation_itemsize: int = 4
+    optimizer: str = "adamw"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Exact counts for one iteration; what each architecture counts stands in its `costs` docstring.
+
+    `flops` counts matrix products only (2 per multiply-add), as `torch.utils.flop_counter` does.
+    `bytes_moved` counts each operator's operands and results once, each sequential step of a recurrence being an
+    operator of its own: the traffic that no cache saves. `state_B` is what decoding carries from token to token
+    (a recurrent state, or a KV cache).
+    """
+
+    parameters: int
+    tokens: int
+    flops: int
+    bytes_moved: int
+    weights_B: int
+    gradients_B: int
+    optimizer_B: int
+    activations_B: int
+    state_B: int
+
+    @property
+    def memory_B(self) -> int:
+        """Bytes that live at the peak: weights, gradients, optimizer state, activations and decoding state."""
+        return self.weights_B + self.gradients_B + self.optimizer_B + self.activations_B + self.state_B
+
+
+class Shape(Protocol):
+    """What a file in this folder offers."""
+
+    Config: type[Any]
+    PRESETS: dict[str, Any]
+
+    def costs(self, config: Any, work: Work) -> Costs:
+        """Exact counts of `work` for `config`."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """Every architecture that has a shape."""
+    return plugins.names("model.shapes")
+
+
+def load(architecture: str) -> Shape:
+    """The shape module of `architecture`. Raises `UserError` for an unknown one."""
+    return cast(Shape, plugins.load("model.shapes", architecture))
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the presets over all architectures, in the order in which they are declared (small to large)."""
+    return tuple(dict.fromkeys(size for name in names() for size in load(name).PRESETS))
+
+
+def configure(architecture: str, size: str, **dimensions: Any) -> Any:
+    """The preset `size` of `architecture` with the given dimensions replaced (those that are None keep the preset's).
+
+    Raises `UserError` for a preset or a dimension that the architecture does not have.
+    """
+    shape = load(architecture)
+    if size not in shape.PRESETS:
+        raise UserError(
+            f"The architecture '{architecture}' has no preset '{size}'.", f"Choose one of: {', '.join(shape.PRESETS)}."
+        )
+    given = {name: value for name, value in dimensions.items() if value is not None}
+    known = {field.name for field in fields(shape.Config)}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise UserError(
+            f"The architecture '{architecture}' has no dimension '{unknown[0]}'.",
+            f"It has: {', '.join(sorted(known))}.",
+        )
+    return replace(shape.PRESETS[size], **given)
