@@ -1,0 +1,244 @@
+"""What can be varied. One row an axis: its flag, validation, column and plot label all derive from the row.
+
+Importing this module imports no torch, so `--help` answers at once.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from bench.errors import UserError
+from bench.record import Value
+from model import plugins, shapes
+
+#: A range may not expand to more values than this: a typing error should not become a week of measuring.
+MOST_VALUES = 10_000
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?`, or nothing where no known word is near."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a set of words; the set may be found late (by listing a folder)."""
+
+    words: Callable[[], Sequence[str]]
+
+    def parse(self, raw: Value) -> Value:
+        """The word itself. Raises ValueError with what is allowed."""
+        known = self.words()
+        if not isinstance(raw, str) or raw not in known:
+            raise ValueError(f"is none of {', '.join(known)}.{nearest(str(raw), known)}")
+        return raw
+
+    def describe(self) -> str:
+        """The allowed words."""
+        return "|".join(self.words())
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number within bounds (both included), or one of a few words such as `auto`."""
+
+    low: float
+    high: float
+    whole: bool = True
+    words: tuple[str, ...] = ()
+
+    def parse(self, raw: Value) -> Value:
+        """An int or a float. Raises ValueError with what is allowed."""
+        if isinstance(raw, str) and raw in self.words:
+            return raw
+        try:
+            if isinstance(raw, bool):
+                raise ValueError
+            value: int | float = (int(raw) if not isinstance(raw, float) else raw) if self.whole else float(raw)
+        except ValueError:
+            raise ValueError(f"is no {self._kind()}; {self.describe()} is allowed.") from None
+        if not math.isfinite(value) or (self.whole and value != int(value)) or not self.low <= value <= self.high:
+            raise ValueError(f"is out of range; {self.describe()} is allowed.")
+        return int(value) if self.whole else value
+
+    def _kind(self) -> str:
+        return "whole number" if self.whole else "number"
+
+    def describe(self) -> str:
+        """The bounds, and the words."""
+        low, high = (f"{bound:,.0f}" if self.whole else f"{bound:g}" for bound in (self.low, self.high))
+        return f"{' or '.join([*self.words, ''])}{low} to {high}"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A word of a given form."""
+
+    form: str
+    says: str
+
+    def parse(self, raw: Value) -> Value:
+        """The word itself. Raises ValueError with what is allowed."""
+        if not isinstance(raw, str) or not re.fullmatch(self.form, raw):
+            raise ValueError(f"is not of the form {self.says}.")
+        return raw
+
+    def describe(self) -> str:
+        """The form in words."""
+        return self.says
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One thing that can be varied.
+
+    `compares` marks an axis whose values are variants of the same work (precision, compression): points that differ
+    in those alone are measured interleaved with each other and shown as ratios to the axis' default.
+    """
+
+    name: str
+    kind: Choice | Number | Pattern
+    default: Value
+    label: str
+    help: str
+    flags: tuple[str, ...] = ()
+    compares: bool = False
+
+    @cached_property
+    def options(self) -> tuple[str, ...]:
+        """The flags of the command line, the long one first."""
+        return (f"--{self.name.replace('_', '-')}", *self.flags)
+
+    def parse(self, raw: Value) -> Value:
+        """A validated value. Raises `UserError` that names the axis and what is allowed."""
+        try:
+            return self.kind.parse(raw)
+        except ValueError as error:
+            raise UserError(
+                f"{self.name} = {raw!r} {error}", f"Mend the spec, or the flag {self.options[0]}."
+            ) from None
+
+
+AXES: tuple[Axis, ...] = (
+    Axis("architecture", Choice(shapes.names), "lstm", "architecture", "reference model", ("-a",)),
+    Axis("size", Choice(shapes.presets), "nano", "size", "preset of the model's dimensions", ("-s",)),
+    Axis(
+        "workload",
+        Choice(lambda: plugins.names("bench.workloads")),
+        "train",
+        "workload",
+        "what one iteration does",
+        ("-w",),
+    ),
+    Axis("batch_size", Number(1, 1 << 16), 1, "batch size", "sequences that run together", ("-b",)),
+    Axis(
+        "sequence_length",
+        Number(1, 1 << 20),
+        64,
+        "sequence length",
+        "tokens that the encoder reads (the prompt)",
+        ("-p", "--n-prompt"),
+    ),
+    Axis(
+        "generated_length",
+        Number(1, 1 << 20),
+        16,
+        "generated length",
+        "tokens that the decoder predicts (training) or generates (decode)",
+        ("-n", "--n-gen"),
+    ),
+    Axis("vocabulary", Number(8, 1 << 24, words=("preset",)), "preset", "vocabulary", "rows of the embedding"),
+    Axis("embedding", Number(1, 1 << 16, words=("preset",)), "preset", "embedding", "width of the embedding"),
+    Axis("hidden", Number(1, 1 << 16, words=("preset",)), "preset", "hidden", "width of the hidden state"),
+    Axis("layers", Number(1, 1024, words=("preset",)), "preset", "layers", "layers of encoder and decoder, each"),
+    Axis("dropout", Number(0, 0.95, whole=False), 0.0, "dropout", "share of activations dropped in training"),
+    Axis("optimizer", Choice(lambda: tuple(shapes.MOMENTS)), "adamw", "optimizer", "what updates the weights"),
+    Axis("learning_rate", Number(1e-9, 100, whole=False), 1e-3, "learning rate", "step size of the optimizer"),
+    Axis(
+        "precision",
+        Choice(lambda: tuple(shapes.ITEMSIZES)),
+        "fp32",
+        "precision",
+        "number format; amp-* keeps fp32 weights",
+        compares=True,
+    ),
+    Axis(
+        "prune",
+        Number(0, 0.999, whole=False),
+        0.0,
+        "pruned share",
+        "share of weights set to zero by magnitude",
+        compares=True,
+    ),
+    Axis(
+        "quantize",
+        Choice(lambda: ("none", "int8-dynamic")),
+        "none",
+        "quantization",
+        "number format of the stored weights",
+        compares=True,
+    ),
+    Axis(
+        "device",
+        Pattern(r"auto|cpu|cuda(:\d+)?", "auto, cpu, cuda or cuda:N"),
+        "auto",
+        "device",
+        "where the model runs; auto takes CUDA where there is one",
+    ),
+    Axis("threads", Number(1, 4096, words=("auto",)), "auto", "threads", "threads on the CPU; auto: cores we may use"),
+    Axis("seed", Number(0, 2**31 - 1), 0, "seed", "seed of weights, dropout and sampling"),
+)
+
+BY_NAME = {axis.name: axis for axis in AXES}
+DEFAULTS: dict[str, Value] = {axis.name: axis.default for axis in AXES}
+
+
+def find(name: str) -> Axis:
+    """The axis of that name. Raises `UserError` with the nearest name and all that exist."""
+    if name not in BY_NAME:
+        raise UserError(f"There is no axis '{name}'.{nearest(name, BY_NAME)}", f"The axes are: {', '.join(BY_NAME)}.")
+    return BY_NAME[name]
+
+
+_RANGE = re.compile(r"(\d+)-(\d+)(?:([*+])(\d+))?")
+
+
+def expand(axis: Axis, raw: object) -> list[Value]:
+    """The values that a spec or a flag names: a value, a list, `1,4,16`, `1-32*2` or `128-1024+128`.
+
+    Raises `UserError` for what the axis does not allow and for an empty or an endless range. Doubles are dropped.
+    """
+    parts: list[Value] = []
+    for item in raw if isinstance(raw, list) else [raw]:
+        if isinstance(item, bool) or not isinstance(item, (int, float, str)):
+            raise UserError(
+                f"{axis.name} = {item!r} is neither a word nor a number.", f"{axis.kind.describe()} is allowed."
+            )
+        for word in item.split(",") if isinstance(item, str) else [item]:
+            parts.extend(_range(axis, word.strip()) if isinstance(word, str) else [word])
+    if not parts:
+        raise UserError(f"{axis.name} has no value.", f"{axis.kind.describe()} is allowed.")
+    return list(dict.fromkeys(axis.parse(part) for part in parts))
+
+
+def _range(axis: Axis, word: str) -> list[Value]:
+    match = _RANGE.fullmatch(word)
+    if match is None or not isinstance(axis.kind, Number) or not axis.kind.whole:
+        return [word]
+    first, last, sign, step = int(match[1]), int(match[2]), match[3] or "+", int(match[4] or 1)
+    if last < first or (step < 2 and sign == "*") or step < 1 or (first == 0 and sign == "*"):
+        raise UserError(
+            f"{axis.name} = '{word}' is an empty or endless range.",
+            "Write FIRST-LAST, FIRST-LAST+STEP or FIRST-LAST*FACTOR, for example 1-32*2.",
+        )
+    values: list[Value] = []
+    while first <= last:
+        values.append(first)
+        if len(values) > MOST_VALUES:
+            raise UserError(f"{axis.name} = '{word}' has over {MOST_VALUES} values.", "Take a larger step.")
+        first = first * step if sign == "*" else first + step
+    return values

@@ -1,0 +1,73 @@
+"""The command line: finds the commands, and is the one place that prints an error and chooses an exit code.
+
+Exit codes: 0 good; 2 usage, environment or unexpected error; 3 nothing measured; 130 Ctrl-C. 1 is left to a regression.
+"""
+
+import sys
+import traceback
+from typing import cast
+
+import click
+
+from bench.errors import UserError
+from model import plugins
+
+_EPILOG = """
+\b
+Examples:
+  pinchpoint sweep                        the shipped sweep `quick`, then a report
+  pinchpoint sweep -s nano,tiny -b 1-16*4 a sweep of your own
+  pinchpoint run -w decode -b 8           one point
+  pinchpoint report pinchpoint-results    the report again
+  pinchpoint doctor                       what can be measured here, and what not
+"""
+
+
+class _Commands(click.Group):
+    """Commands by file name; each is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(plugins.names("bench.commands"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return cast(click.Command, plugins.load("bench.commands", cmd_name).command)
+
+
+@click.command(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pinchpoint")
+def cli() -> None:
+    """Find the hardware bottleneck of a language model on this machine, and measure it honestly."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = cli.main(standalone_mode=False)
+    except UserError as error:
+        click.echo(f"pinchpoint: {error.message}\n  {error.remedy}", err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("pinchpoint: stopped.", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us has gone; nothing is left to say
+        return 2
+    except Exception:  # noqa: BLE001 - the exit code must not be 1, which means a regression
+        click.echo(
+            f"{traceback.format_exc()}\npinchpoint: unexpected error; please report it with the above.", err=True
+        )
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    main()

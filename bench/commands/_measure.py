@@ -1,0 +1,117 @@
+"""What `sweep` and `run` do with a spec: check, measure with progress, print, report."""
+
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from bench import units
+from bench.commands import _output
+from bench.errors import UserError
+from bench.record import Record
+from bench.spec import Spec
+
+
+def measure(spec: Spec, flags: Mapping[str, Any]) -> int:
+    """Measure `spec` into the store of the output folder, print the results, write the report; the exit code."""
+    from bench import runner
+    from bench.store import open_store
+
+    _check_devices(spec)
+    corpus = _corpus(flags["corpus"])
+    if flags["dry_run"]:
+        _dry_run(spec)
+        return 0
+    folder: Path = flags["output_dir"]
+    with open_store(str(folder), create=True) as store, _alone(folder):
+        run = (runner.resume if flags.get("resume") else runner.begin)(spec, store, corpus)
+        stopped = False
+        with _output.progress(spec, quiet=flags["quiet"]) as progress, _terminated_like_ctrl_c():
+            try:
+                runner.Sweep(spec, store, run, progress).measure()
+            except KeyboardInterrupt:
+                stopped = True
+        records = runner.records(store, run)
+    _report(records, spec, folder, flags["output"])
+    if stopped:
+        click.echo("pinchpoint: stopped; go on with --resume.", err=True)
+        return 130
+    return 0 if any(record.status == "ok" for record in records) else 3
+
+
+def _report(records: list[Record], spec: Spec, folder: Path, chosen: str) -> None:
+    title = f"pinchpoint sweep: {spec.name}"
+    _output.show(records, title, chosen)
+    page = _output.write_report(records, title, folder)
+    click.echo(f"\nReport: {page}", err=chosen != "table")
+
+
+def _check_devices(spec: Spec) -> None:
+    """A GPU that is not there is an error before anything starts, not a failure of each point."""
+    from bench import nvml
+
+    asked = sorted({str(point.axes["device"]) for point in spec.points} - {"auto", "cpu"})
+    if not asked:
+        return
+    present = len(nvml.describe())
+    for name in asked:
+        index = int(name.partition(":")[2] or 0)
+        if index >= present:
+            raise UserError(
+                f"There is no device '{name}': NVML finds {present or 'no'} NVIDIA GPU{'s' if present > 1 else ''}.",
+                "Choose --device cpu, or see `pinchpoint doctor`.",
+            )
+
+
+def _corpus(given: Path | None) -> str:
+    """The corpus' absolute path as text, empty for the default; what is wrong with it is told before the sweep."""
+    if given is None:
+        return ""
+    if not given.exists():
+        raise UserError(f"There is no corpus at {given}.", "Give a UTF-8 text file, or a folder of them.")
+    return str(given.resolve())
+
+
+def _dry_run(spec: Spec) -> None:
+    from bench import runner
+
+    for point in spec.points:
+        memory = units.quantity(runner.memory_B(point), "B")
+        click.echo(f"{point.id}  {memory:>9}  {runner.describe(point, spec.points)}")
+    click.echo(
+        f"\n{len(spec.points)} points in {spec.settings['repetitions']} processes each; about "
+        f"{units.duration(runner.estimate_s(spec))}.\nMemory: exact counts of tensors plus "
+        f"{units.quantity(runner.CHILD_B, 'B')} for torch. Time: a guess at {runner.ASSUMED_FLOPS / 1e9:g} GFLOP/s."
+    )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two sweeps into one folder would disturb each other's times: the second is refused."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise UserError(
+            f"Another sweep is writing to {folder}.", "Wait for it, or give this one another --output-dir."
+        ) from None
+
+
+@contextmanager
+def _terminated_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM (a CI system's time-out) ends a sweep as cleanly as Ctrl-C does."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

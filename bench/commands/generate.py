@@ -1,0 +1,41 @@
+"""`pinchpoint generate`: text from a trained model."""
+
+from pathlib import Path
+
+import click
+
+_EPILOG = """
+\b
+Examples:
+  pinchpoint generate pinchpoint-results/model.safetensors --prompt 'The statement'
+  pinchpoint generate model.safetensors --prompt 'A class' -n 60 --temperature 0.8 --top-k 40 --seed 1
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--prompt", required=True, help="text to continue")
+@click.option(
+    "-n", "--n-gen", "length", type=click.IntRange(1, 100_000), default=40, show_default=True, help="tokens at most"
+)
+@click.option("--temperature", type=float, default=0.0, show_default=True, help="0 takes the likeliest word; 1 draws")
+@click.option("--top-k", type=int, default=None, help="draw from the k likeliest words alone")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of what is drawn")
+def command(model: Path, prompt: str, length: int, temperature: float, top_k: int | None, seed: int) -> int:
+    """Print how MODEL (a file of `pinchpoint train`) continues a prompt; it stops at the end of a sentence."""
+    import torch
+
+    from model import checkpoint, corpus
+    from model.errors import UserError
+    from model.generate import generate
+
+    trained = checkpoint.load(model)
+    words = [word for word in corpus.tokenize(prompt, **trained.text_options) if word != corpus.END]
+    if not words:
+        raise UserError("The prompt has no word in it.", "Give one or more words: --prompt 'The statement'.")
+    source = torch.tensor([trained.vocabulary.encode(words)])  # (1, S)
+    generator = torch.Generator().manual_seed(seed)
+    codes = generate(trained.model, source, length, temperature=temperature, top_k=top_k, generator=generator)
+    continued = [word for word in trained.vocabulary.decode(codes[0].tolist()) if word != corpus.END]
+    click.echo(" ".join([*words, *continued]))
+    return 0

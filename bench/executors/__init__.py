@@ -1,0 +1,1 @@
+"""Where the fresh processes run."""

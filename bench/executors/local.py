@@ -1,0 +1,155 @@
+"""Fresh child processes on this machine. The parent sleeps on the pipe: it never spins and never imports torch."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import control_group
+from bench.errors import UserError
+from bench.record import Status
+
+#: A child that was asked to end gets this long before it is killed.
+_GRACE_S = 5.0
+
+
+class ChildFailed(Exception):  # noqa: N818 - an outcome: it becomes the point's record
+    """The child cannot go on: how it ended, and why, in words."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(f"{status}: {reason}")
+        self.status = status
+        self.reason = reason
+
+
+class Child:
+    """A worker process. `ask` sends a request and waits for the answer; whatever goes wrong raises `ChildFailed`."""
+
+    def __init__(self) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "bench.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends its children in order
+            bufsize=0,
+        )
+        self._group = control_group.memory_group(self._process.pid)
+        self._kills = self._oom_kills()
+        self._received = b""
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._process.pid
+
+    def ask(self, request: dict[str, Any] | None, limit_s: float) -> dict[str, Any]:
+        """Send `request` (None: only listen) and return the answer. Past `limit_s` seconds the child is killed."""
+        if self._process.poll() is not None:
+            raise self._death()
+        self._kills = self._oom_kills()
+        if request is not None:
+            try:
+                os.write(self._stdin, json.dumps(request).encode() + b"\n")
+            except BrokenPipeError:
+                raise self._death() from None
+        answer: dict[str, Any] = json.loads(self._line(limit_s))
+        if "error" in answer:
+            raise UserError(answer["error"]["message"], answer["error"]["remedy"])
+        if "failed" in answer:
+            raise ChildFailed(answer["failed"]["status"], answer["failed"]["reason"])
+        return answer
+
+    def _line(self, limit_s: float) -> bytes:
+        ends = time.monotonic() + limit_s
+        while b"\n" not in self._received:
+            ready, _, _ = select.select([self._stdout], [], [], max(ends - time.monotonic(), 0))
+            if not ready:
+                self.kill()
+                raise ChildFailed("timeout", f"it gave no answer within {limit_s:.3g} s")
+            piece = os.read(self._stdout, 1 << 16)
+            if not piece:
+                raise self._death()
+            self._received += piece
+        line, _, self._received = self._received.partition(b"\n")
+        return line
+
+    @property
+    def _stdin(self) -> int:
+        assert self._process.stdin is not None
+        return self._process.stdin.fileno()
+
+    @property
+    def _stdout(self) -> int:
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def _oom_kills(self) -> int | None:
+        return self._group.oom_kills() if self._group else None
+
+    def _death(self) -> ChildFailed:
+        """Why the child is gone: by the kernel's out-of-memory killer only where its counter rose."""
+        code = self._process.wait()
+        self._errors.seek(0)
+        last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
+        said = f"; its last words: {last[0][:300]}" if last else ""
+        if code >= 0:
+            return ChildFailed("crashed", f"it ended with exit code {code}{said}")
+        name = signal.Signals(-code).name
+        kills = self._oom_kills()
+        if name == "SIGKILL" and self._kills is not None and kills is not None and kills > self._kills:
+            return ChildFailed("oom", "the kernel killed it because its control group ran out of memory")
+        return ChildFailed("crashed", f"it was ended by {name}{said}")
+
+    def ask_to_finish(self) -> None:
+        """Ask the child to end, without waiting for it: several can then end at the same time."""
+        with contextlib.suppress(OSError, ValueError):  # it may be gone already, which is what is asked
+            os.write(self._stdin, b'{"do": "finish"}\n')
+
+    def finish(self) -> None:
+        """Give the child a moment to end, and see to it that it has."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the child at once, with whatever it started, and let go of its pipes."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._errors.close()
+
+
+def inspect(limit_s: float = 120.0) -> dict[str, Any]:
+    """What a child finds that can be run and read on this machine (see `bench.capabilities`)."""
+    child = Child()
+    try:
+        child.ask(None, limit_s)
+        found: dict[str, Any] = child.ask({"do": "inspect"}, limit_s)["found"]
+        child.ask_to_finish()
+        child.finish()
+    except ChildFailed as failed:
+        raise UserError(
+            f"The child that looks at this machine failed: {failed.reason}.", "Reinstall torch."
+        ) from failed
+    finally:
+        child.kill()
+    return found
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept between runs (the tokens of a corpus)."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("pinchpoint"))

@@ -1,0 +1,145 @@
+"""The machine: what it is, how much of it we may use, and whether somebody else is using it."""
+
+import contextlib
+import ctypes
+import gc
+import hashlib
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from bench import control_group, nvml
+from bench.record import Value
+
+#: What must match before two records may be compared: the hardware we may use, its power limit, and what runs on it.
+IDENTITY = (
+    "cpu",
+    "cores",
+    "memory_B",
+    "accelerator",
+    "accelerator_memory_B",
+    "power_limit_W",
+    "driver",
+    "python",
+    "torch",
+    "os",
+)
+#: What names a person's machine or folder; an export leaves it out unless it is asked for.
+PRIVATE = ("host_name",)
+
+
+def describe() -> dict[str, Value | None]:
+    """The host as plain values, with a `fingerprint` over `IDENTITY`. Imports no torch."""
+    facts: dict[str, Value | None] = {
+        "cpu": _cpu(),
+        "cores": usable_cores(),
+        "cores_of_machine": os.cpu_count(),
+        "memory_B": usable_memory_B(),
+        "memory_of_machine_B": psutil.virtual_memory().total,
+        "os": f"{platform.system()} {platform.machine()}",
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "pinchpoint": _version("pinchpoint"),
+        "torch": _version("torch"),
+        "numpy": _version("numpy"),
+        "git_commit": _commit(),
+        "host_name": platform.node(),
+        "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+    facts |= _accelerator()
+    identity = {name: facts[name] for name in IDENTITY}
+    return facts | {"fingerprint": hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}
+
+
+def _accelerator() -> dict[str, Value | None]:
+    """The first GPU and how many there are; all None where there is none."""
+    gpus = nvml.describe()
+    first = gpus[0] if gpus else {}
+    return {
+        "accelerator": first.get("name"),
+        "accelerators": len(gpus),
+        "accelerator_memory_B": first.get("memory_B"),
+        "power_limit_W": first.get("power_limit_W"),
+        "driver": first.get("driver"),
+    }
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: by affinity, and by the control group's quota (rounded up)."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = control_group.cpu_quota()
+    return allowed if quota is None else max(1, min(allowed, -int(-quota // 1)))
+
+
+def usable_memory_B() -> int:
+    """Memory that this process may use: the machine's, or the control group's limit where that is less."""
+    total = psutil.virtual_memory().total
+    limit = control_group.memory_limit_B()
+    return total if limit is None else min(total, limit)
+
+
+def available_memory_B() -> int:
+    """Memory that could be taken now without pushing anything out."""
+    free = psutil.virtual_memory().available
+    limit, used = control_group.memory_limit_B(), control_group.memory_used_B()
+    return free if limit is None or used is None else min(free, max(limit - used, 0))
+
+
+def steal_s() -> float | None:
+    """CPU seconds over all cores that the hypervisor gave to others since boot; None where the system does not say."""
+    return getattr(psutil.cpu_times(), "steal", None)
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that pinchpoint runs from, with `-dirty` where it was changed; None without one."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None
+
+
+def return_freed_memory() -> None:
+    """Give freed memory back to the system, lest what building a model took for a moment counts as the model's own."""
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
+        if trim is not None:
+            trim(0)
+
+
+def adopt_orphan_policy() -> None:
+    """In a child: die with the parent, and be the first that the kernel kills when memory runs out (Linux only)."""
+    if sys.platform != "linux":
+        return
+    pr_set_pdeathsig = 1  # <linux/prctl.h>
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    # A container may forbid it; the kernel then chooses by size, which is most often the child anyway.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")

@@ -1,0 +1,81 @@
+"""A point: one value on every axis, with an id that does not change when an axis is added later."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bench import axes
+from bench.record import Value
+from model import shapes
+
+
+@dataclass(frozen=True)
+class Point:
+    """One configuration. `given` holds the axes that differ from their default, sorted by name."""
+
+    given: tuple[tuple[str, Value], ...]
+
+    @cached_property
+    def axes(self) -> dict[str, Value]:
+        """A value for every axis."""
+        return axes.DEFAULTS | dict(self.given)
+
+    @cached_property
+    def id(self) -> str:
+        """Twelve hexadecimal digits of the SHA-256 of the given values."""
+        return hashlib.sha256(json.dumps(self.given, separators=(",", ":")).encode()).hexdigest()[:12]
+
+    @cached_property
+    def family(self) -> tuple[tuple[str, Value], ...]:
+        """What the point shares with its variants in precision and compression: those are compared as ratios."""
+        return tuple((name, value) for name, value in self.given if not axes.BY_NAME[name].compares)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is the plain member of its family: the one that ratios refer to."""
+        return self.family == self.given
+
+
+def point(values: Mapping[str, Value]) -> Point:
+    """A point from validated or raw values. Raises `UserError` for an axis or a value that does not exist."""
+    parsed = {name: axes.find(name).parse(value) for name, value in values.items()}
+    return Point(tuple(sorted((name, value) for name, value in parsed.items() if value != axes.DEFAULTS[name])))
+
+
+def varying(points: Iterable[Mapping[str, Value]]) -> list[str]:
+    """Axes that take more than one value over `points`, in the order of the axes: what a label has to say."""
+    rows = list(points)
+    return [axis.name for axis in axes.AXES if len({row.get(axis.name, axis.default) for row in rows}) > 1]
+
+
+def config(values: Mapping[str, Value]) -> Any:
+    """The architecture's Config for a point's axes."""
+    dimensions = {
+        name: None if values[name] == "preset" else values[name]
+        for name in ("vocabulary", "embedding", "hidden", "layers")
+    }
+    return shapes.configure(
+        str(values["architecture"]), str(values["size"]), **dimensions, dropout=float(values["dropout"])
+    )
+
+
+def work(values: Mapping[str, Value]) -> shapes.Work:
+    """What one iteration of the point's workload is, for `costs`."""
+    weight, activation = shapes.ITEMSIZES[str(values["precision"])]
+    return shapes.Work(
+        phase=values["workload"],  # type: ignore[arg-type]
+        batch_size=int(values["batch_size"]),
+        sequence_length=int(values["sequence_length"]),
+        generated_length=int(values["generated_length"]),
+        weight_itemsize=weight,
+        activation_itemsize=activation,
+        optimizer=str(values["optimizer"]),
+    )
+
+
+def costs(values: Mapping[str, Value]) -> shapes.Costs:
+    """Exact counts for one iteration of the point."""
+    return shapes.load(str(values["architecture"])).costs(config(values), work(values))

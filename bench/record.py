@@ -1,0 +1,152 @@
+"""One self-describing result, or one named failure. Who opens a record in a year needs nothing else.
+
+Schema history:
+    1  first release
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+SCHEMA = 1
+
+Value = int | float | str
+Status = Literal["ok", "oom", "timeout", "crashed", "unsupported", "does_not_fit", "interrupted"]
+BlockKind = Literal["timed", "observed"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measured value with its distribution-free 95 % interval, or `None` with the reason why it could not be had.
+
+    `direction` is +1 where more is better, -1 where less is better, 0 where neither is. `low` and `high` are None
+    where there are too few samples (`n`) for a 95 % interval. Units are SI: s, B, J, W, FLOP and their quotients.
+    """
+
+    value: float | None
+    unit: str
+    direction: Literal[-1, 0, 1]
+    label: str
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What a reading is, so that it can stand in a record: a probe declares one for each name that it provides.
+
+    `combine` says how the readings of several blocks become one value: the median of a level, the maximum of a peak.
+    """
+
+    unit: str
+    direction: Literal[-1, 0, 1]
+    label: str
+    combine: Literal["median", "max"] = "median"
+
+
+@dataclass(frozen=True)
+class Warn:
+    """Something that a reader must know before trusting the figures: a code, a sentence, and the remedy."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of iterations without a pause, in one process: the raw samples, and what the probes read around them.
+
+    `timed` blocks alternate with those of the other points of the group; times are taken from them alone.
+    `observed` blocks last as long as a meter needs, and are not used for times.
+    """
+
+    kind: BlockKind
+    process: int
+    round: int
+    started_s: float
+    samples_ns: list[int]
+    steal_share: float | None = None
+    readings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One point measured once.
+
+    `host` holds what `bench.host.describe` found; its `fingerprint` says whether two records may be compared at all.
+    `facts` is what the child reports of the model it built (parameters, stored bytes, sparsity, corpus hash, resolved
+    device and threads); `unavailable` maps a probe to the reason why it could not read.
+    """
+
+    schema: int
+    run: str
+    point: str
+    axes: dict[str, Value]
+    status: Status
+    reason: str | None
+    started_at: str
+    finished_at: str
+    metrics: dict[str, Metric]
+    costs: dict[str, int]
+    facts: dict[str, Value]
+    host: dict[str, Value | None]
+    warnings: list[Warn]
+    unavailable: dict[str, str]
+    blocks: list[Block]
+    load_s: float | None = None
+    warmup_s: float | None = None
+
+
+@cache
+def _adapter() -> "TypeAdapter[Record]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record)
+
+
+def to_json(record: Record) -> str:
+    """The record as one line of JSON; `status` stands at the top level."""
+    return _adapter().dump_json(record).decode()
+
+
+def from_json(text: str) -> Record:
+    """Read a record of this schema or an older one. Raises `UserError` for a newer one, or for what is no record."""
+    import json
+
+    from pydantic import ValidationError
+
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"This is not a record: {error}.", "Export it again with `pinchpoint export`.") from error
+    raw = upgrade(raw)
+    try:
+        return _adapter().validate_python(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "top level"
+        raise UserError(
+            f"This is not a record of schema {SCHEMA}: {where}: {first['msg']}.",
+            "Export it again with `pinchpoint export`.",
+        ) from error
+
+
+def upgrade(raw: object) -> Mapping[str, object]:
+    """Bring a stored record to the present schema: one pure upgrader per version, so nothing on disk is migrated."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int):
+        raise UserError("This is not a record: it names no schema.", "Point to a store that pinchpoint wrote.")
+    if raw["schema"] > SCHEMA:
+        raise UserError(
+            f"This record has schema {raw['schema']}; this pinchpoint reads up to {SCHEMA}.",
+            "Upgrade it: pip install --upgrade pinchpoint.",
+        )
+    return raw

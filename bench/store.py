@@ -1,0 +1,344 @@
+"""Where results live: SQLite by default, any SQLAlchemy URL for a team. Everything is committed as it arrives.
+
+A run has points; a point has children (what each process reported of the model it built), blocks and at last a record.
+Nothing is stored twice: the record's own row leaves out its blocks, and reading puts them back.
+"""
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sql
+from sqlalchemy import event
+from sqlalchemy.exc import DatabaseError, NoSuchModuleError, SQLAlchemyError
+
+from bench.errors import UserError
+from bench.record import SCHEMA, Block, Record, Value, from_json, upgrade
+
+FILE_NAME = "pinchpoint.sqlite"
+#: Layout of the tables. A store with a higher number was written by a newer pinchpoint.
+LAYOUT = 1
+
+#: How every SQLite file begins (its file format, section 1.3).
+_MAGIC = b"SQLite format 3\0"
+
+_tables = sql.MetaData()
+_layout = sql.Table("pinchpoint_store", _tables, sql.Column("layout", sql.Integer, nullable=False))
+_runs = sql.Table(
+    "runs",
+    _tables,
+    sql.Column("run", sql.String(40), primary_key=True),
+    sql.Column("name", sql.String(200), nullable=False),
+    sql.Column("started_at", sql.String(40), nullable=False),
+    sql.Column("fingerprint", sql.String(40), nullable=False),
+    sql.Column("body", sql.Text, nullable=False),
+)
+_children = sql.Table(
+    "children",
+    _tables,
+    sql.Column("run", sql.String(40), primary_key=True),
+    sql.Column("point", sql.String(40), primary_key=True),
+    sql.Column("process", sql.Integer, primary_key=True),
+    sql.Column("body", sql.Text, nullable=False),
+)
+_blocks = sql.Table(
+    "blocks",
+    _tables,
+    sql.Column("run", sql.String(40), primary_key=True),
+    sql.Column("point", sql.String(40), primary_key=True),
+    sql.Column("kind", sql.String(20), primary_key=True),
+    sql.Column("round", sql.Integer, primary_key=True),
+    sql.Column("body", sql.Text, nullable=False),
+)
+_records = sql.Table(
+    "records",
+    _tables,
+    sql.Column("run", sql.String(40), primary_key=True),
+    sql.Column("point", sql.String(40), primary_key=True),
+    sql.Column("status", sql.String(20), nullable=False, index=True),
+    sql.Column("started_at", sql.String(40), nullable=False),
+    sql.Column("finished_at", sql.String(40), nullable=False),
+    sql.Column("fingerprint", sql.String(40), nullable=False, index=True),
+    sql.Column("body", sql.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was asked for, by whom it can be continued: the points in order, the settings, the host and the text."""
+
+    run: str
+    name: str
+    started_at: str
+    points: tuple[dict[str, Value], ...]
+    settings: dict[str, Value]
+    corpus: str
+    host: dict[str, Value | None]
+
+
+class Store:
+    """An open store. Every method that writes commits; every error is a `UserError` that says what to do."""
+
+    def __init__(self, engine: sql.Engine, where: str, temporary: tempfile.TemporaryDirectory[str] | None) -> None:
+        self._engine = engine
+        self._temporary = temporary
+        self.where = where
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold the log into the file, so that the file alone can be copied, and let go of it."""
+        if self._engine.dialect.name == "sqlite" and self._temporary is None:
+            try:
+                with self._engine.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            except SQLAlchemyError:
+                pass  # a full or read-only disk: the log stays beside the file, and is read from there
+        self._engine.dispose()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sql.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DatabaseError as error:
+            raise UserError(
+                f"The store {self.where} could not be written: {error.orig}.",
+                "Free some space or choose another --output-dir; what was measured is kept, go on with --resume.",
+            ) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[sql.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DatabaseError as error:
+            raise _not_ours(self.where, error) from error
+
+    def add_run(self, run: Run) -> None:
+        """Begin a run."""
+        body = json.dumps(dataclasses.asdict(run))
+        row = {"run": run.run, "name": run.name, "started_at": run.started_at, "body": body}
+        with self._writing() as connection:
+            connection.execute(_runs.insert(), row | {"fingerprint": str(run.host["fingerprint"])})
+
+    def runs(self) -> list[Run]:
+        """All runs, the oldest first."""
+        with self._reading() as connection:
+            rows = connection.execute(sql.select(_runs.c.body).order_by(_runs.c.started_at, _runs.c.run)).scalars()
+            bodies = [json.loads(body) for body in rows]
+        return [Run(**(body | {"points": tuple(body["points"])})) for body in bodies]
+
+    def add_child(self, run: str, point: str, process: int, report: dict[str, Any]) -> None:
+        """Keep what a process reported of the model it built."""
+        row = {"run": run, "point": point, "process": process, "body": json.dumps(report)}
+        with self._writing() as connection:
+            connection.execute(_children.insert(), row)
+
+    def children(self, run: str, point: str) -> list[dict[str, Any]]:
+        """What each process of the point reported, in order."""
+        chosen = sql.select(_children.c.body).where(_children.c.run == run, _children.c.point == point)
+        with self._reading() as connection:
+            return [json.loads(body) for body in connection.execute(chosen.order_by(_children.c.process)).scalars()]
+
+    def add_block(self, run: str, point: str, block: Block) -> None:
+        """Keep a block; it is on disk when this returns."""
+        body = json.dumps(dataclasses.asdict(block), separators=(",", ":"))
+        row = {"run": run, "point": point, "kind": block.kind, "round": block.round, "body": body}
+        with self._writing() as connection:
+            connection.execute(_blocks.insert(), row)
+
+    def blocks(self, run: str, point: str) -> list[Block]:
+        """The blocks of a point, in the order in which they were measured."""
+        chosen = sql.select(_blocks.c.body).where(_blocks.c.run == run, _blocks.c.point == point)
+        with self._reading() as connection:
+            found = [Block(**json.loads(body)) for body in connection.execute(chosen).scalars()]
+        return sorted(found, key=lambda block: (block.process, block.kind != "timed", block.round))
+
+    def put_record(self, record: Record) -> None:
+        """Keep the record of a point, in place of an earlier one of the same run."""
+        body = json.dumps(dataclasses.asdict(dataclasses.replace(record, blocks=[])), separators=(",", ":"))
+        row = {"run": record.run, "point": record.point, "status": record.status, "body": body}
+        row |= {"started_at": record.started_at, "finished_at": record.finished_at}
+        row |= {"fingerprint": str(record.host.get("fingerprint"))}
+        same = sql.and_(_records.c.run == record.run, _records.c.point == record.point)
+        with self._writing() as connection:
+            connection.execute(_records.delete().where(same))
+            connection.execute(_records.insert(), row)
+
+    def records(self, run: str) -> list[Record]:
+        """The records of a run, complete with their blocks, in the order of its points."""
+        with self._reading() as connection:
+            rows = connection.execute(sql.select(_records.c.point, _records.c.body).where(_records.c.run == run)).all()
+            blocks: dict[str, list[dict[str, Any]]] = {}
+            chosen = sql.select(_blocks.c.point, _blocks.c.body).where(_blocks.c.run == run)
+            for point, body in connection.execute(chosen):
+                blocks.setdefault(point, []).append(json.loads(body))
+        found = []
+        for point, body in rows:
+            raw = dict(upgrade(json.loads(body)))
+            ordered = sorted(blocks.get(point, []), key=lambda b: (b["process"], b["kind"] != "timed", b["round"]))
+            found.append(from_json(json.dumps(raw | {"blocks": ordered})))
+        return found
+
+    def statuses(self, run: str) -> dict[str, str]:
+        """Point id -> status, for every point of the run that has a record."""
+        with self._reading() as connection:
+            rows = connection.execute(sql.select(_records.c.point, _records.c.status).where(_records.c.run == run))
+            return {row.point: row.status for row in rows}
+
+
+def open_store(where: str, *, create: bool = False) -> Store:
+    """Open a folder, a file or an SQLAlchemy URL. Without `create` it must exist; a read-only one is opened as such.
+
+    Raises `UserError` where there is none, where it is no store of ours, or where a newer pinchpoint wrote it.
+    """
+    if "://" in where:
+        return _checked(_engine_of_url(where), _without_password(where), create, None)
+    path = Path(where)
+    if path.is_dir() or (create and not path.suffix):
+        path = path / FILE_NAME
+    if create:
+        _make_folder(path.parent)
+    elif not path.is_file():
+        raise UserError(f"There is no store at {where}.", "Name the folder of a sweep, its .sqlite file, or a URL.")
+    if path.exists():
+        _refuse_foreign(path)
+    if create or _writable(path):
+        return _checked(_sqlite(f"sqlite:///{path}"), str(path), create, None)
+    return _read_only(path)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Look before anything is changed: setting up WAL mode would already write into a file that is not ours."""
+    try:
+        with path.open("rb") as file:
+            ours = file.read(len(_MAGIC)) == _MAGIC
+    except OSError as error:
+        raise UserError(f"The store {path} cannot be read: {error.strerror}.", "Check its permissions.") from error
+    if not ours:
+        raise UserError(f"{path} is no store of pinchpoint.", "Name the folder of a sweep, or its .sqlite file.")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"The output folder {folder} cannot be written: {error.strerror}.", "Choose another with --output-dir."
+        ) from error
+
+
+def _writable(path: Path) -> bool:
+    """Whether the log can be written beside the file (asked by trying: permission bits do not bind root)."""
+    try:
+        with path.open("r+b"), tempfile.TemporaryFile(dir=path.parent):
+            return True
+    except OSError:
+        return False
+
+
+def _read_only(path: Path) -> Store:
+    """SQLite needs to write beside a file in WAL mode, so one in a read-only folder is opened `immutable`.
+
+    An `immutable` file is read without its log: where one was left behind, both are copied to a folder of our own.
+    """
+    log = path.with_name(path.name + "-wal")
+    try:
+        if not log.exists() or log.stat().st_size == 0:
+            return _checked(_sqlite(f"sqlite:///file:{path.resolve()}?immutable=1&uri=true"), str(path), False, None)
+        temporary = tempfile.TemporaryDirectory(prefix="pinchpoint-")
+        for each in (path, log):
+            shutil.copy(each, temporary.name)
+    except OSError as error:
+        raise UserError(
+            f"The store {path} cannot be read: {error.strerror}.", "Copy it to a folder of yours."
+        ) from error
+    return _checked(_sqlite(f"sqlite:///{Path(temporary.name) / path.name}"), str(path), False, temporary)
+
+
+def _sqlite(url: str) -> sql.Engine:
+    engine = sql.create_engine(url)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA busy_timeout = 10000")
+        # NORMAL keeps every commit through a killed process; a small log also fits on a nearly full disk.
+        for pragma in ("synchronous = NORMAL", "wal_autocheckpoint = 64"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _engine_of_url(url: str) -> sql.Engine:
+    try:
+        return _sqlite(url) if url.startswith("sqlite") else sql.create_engine(url)
+    except (SQLAlchemyError, ImportError, NoSuchModuleError) as error:
+        raise UserError(
+            f"The store {_without_password(url)} cannot be opened: {error}.",
+            "Install its driver, for example: pip install 'pinchpoint[postgres]'.",
+        ) from error
+
+
+def _without_password(url: str) -> str:
+    try:
+        return sql.make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "(a malformed URL)"
+
+
+def _checked(engine: sql.Engine, where: str, create: bool, temporary: tempfile.TemporaryDirectory[str] | None) -> Store:
+    try:
+        with engine.connect() as connection:
+            present = sql.inspect(connection).get_table_names()
+            layout = connection.execute(sql.select(_layout.c.layout)).scalar() if _layout.name in present else None
+        if layout is None and not present and create:
+            if engine.dialect.name == "sqlite":
+                with (
+                    engine.connect() as connection
+                ):  # kept in the file: readers and a writer do not wait for each other
+                    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            with engine.begin() as connection:
+                _tables.create_all(connection)
+                connection.execute(_layout.insert(), {"layout": LAYOUT})
+            layout = LAYOUT
+    except DatabaseError as error:
+        raise _not_ours(where, error) from error
+    if layout is None:
+        raise UserError(f"{where} is no store of pinchpoint.", "Name the folder of a sweep, or its .sqlite file.")
+    if layout > LAYOUT:
+        raise UserError(
+            f"The store {where} was written by a newer pinchpoint (layout {layout}; this one reads up to {LAYOUT}).",
+            "Upgrade it: pip install --upgrade pinchpoint.",
+        )
+    return Store(engine, where, temporary)
+
+
+def _not_ours(where: str, error: DatabaseError) -> UserError:
+    reason = str(error.orig)
+    if "full" in reason:
+        return UserError(f"The disk that holds {where} is full.", "Free some space, or choose another --output-dir.")
+    return UserError(
+        f"{where} cannot be read as a store of pinchpoint: {reason}.",
+        "Name the folder of a sweep, or its .sqlite file.",
+    )
+
+
+__all__ = ["FILE_NAME", "LAYOUT", "SCHEMA", "Run", "Store", "open_store"]

@@ -1,0 +1,116 @@
+"""From raw blocks to metrics: pure, so that every statistic can be recomputed without measuring again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+
+from bench.intervals import median_interval, quantile
+from bench.record import Block, Metric, MetricInfo, Value, Warn
+from model.shapes import Costs
+
+#: A hypervisor that takes more than this share of a block's CPU time disturbs it.
+MOST_STEAL = 0.01
+
+
+def metrics(
+    blocks: Sequence[Block],
+    costs: Costs,
+    facts: Mapping[str, Value],
+    provided: Mapping[str, MetricInfo],
+    reasons: Mapping[str, str],
+    steps: int | None,
+) -> dict[str, Metric]:
+    """Every metric of a point.
+
+    `provided` declares the readings of the probes; `reasons` says for some of them why they could not be read; `steps`
+    is the number of sequential decode steps in one iteration, None where the workload has none. An interval is over
+    the blocks' own medians, so that a slow moment counts once however many iterations fell into it.
+    """
+    timed = [block for block in blocks if block.kind == "timed" and block.samples_ns]
+    found: dict[str, Metric] = {}
+    if timed:
+        found |= _times(timed, costs, steps)
+    found |= {name: _reading(name, info, blocks, reasons) for name, info in provided.items()}
+    found |= _energy(blocks, costs, found)
+    peak, start = found.get("max_ram_B"), facts.get("start_ram_B")
+    if peak is not None and peak.value is not None and isinstance(start, int):
+        found["ram_above_start_B"] = Metric(peak.value - start, "B", -1, "memory of the model", n=peak.n)
+    return found
+
+
+def _times(timed: Sequence[Block], costs: Costs, steps: int | None) -> dict[str, Metric]:
+    medians = [median(block.samples_ns) / 1e9 for block in timed]
+    samples = [sample / 1e9 for block in timed for sample in block.samples_ns]
+
+    def over_blocks(per_block: Callable[[Block], float], unit: str, direction: int, label: str) -> Metric:
+        value, low, high = median_interval([per_block(block) for block in timed])
+        return Metric(value, unit, 1 if direction > 0 else -1, label, low, high, len(timed))
+
+    def rate(work: int) -> Callable[[Block], float]:
+        # Total work over total time, not the mean of rates.
+        return lambda block: work * len(block.samples_ns) / (sum(block.samples_ns) / 1e9)
+
+    value, low, high = median_interval(medians)
+    found = {
+        "latency_s": Metric(value, "s", -1, "time of one iteration", low, high, len(timed)),
+        "throughput_tokens_per_s": over_blocks(rate(costs.tokens), "tokens/s", 1, "throughput"),
+        "flops_per_s": over_blocks(rate(costs.flops), "FLOP/s", 1, "achieved arithmetic"),
+    }
+    for share in (50, 90, 99):
+        found[f"latency_p{share}_s"] = Metric(
+            quantile(samples, share / 100), "s", -1, f"time of one iteration, {share}th percentile", n=len(samples)
+        )
+    if steps:
+        bounds = [None if bound is None else bound / steps for bound in (low, high)]
+        found["tpot_s"] = Metric(value / steps, "s", -1, "time per output token", bounds[0], bounds[1], len(timed))
+    return found
+
+
+def _reading(name: str, info: MetricInfo, blocks: Sequence[Block], reasons: Mapping[str, str]) -> Metric:
+    values = [block.readings[name] for block in blocks if name in block.readings]
+    if not values:
+        reason = reasons.get(name, "no block was long enough to read it")
+        return Metric(None, info.unit, info.direction, info.label, reason=reason)
+    if info.combine == "max":
+        return Metric(max(values), info.unit, info.direction, info.label, n=len(values))
+    value, low, high = median_interval(values)
+    return Metric(value, info.unit, info.direction, info.label, low, high, len(values))
+
+
+def _energy(blocks: Sequence[Block], costs: Costs, found: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Gross energy per iteration and per token: power times the iteration's mean time in the very same blocks."""
+    power = found.get("avg_power_W")
+    reason = power.reason if power is not None else "no probe reads power"
+    per_iteration = [
+        block.readings["avg_power_W"] * sum(block.samples_ns) / len(block.samples_ns) / 1e9
+        for block in blocks
+        if "avg_power_W" in block.readings and block.samples_ns
+    ]
+    if not per_iteration:
+        return {
+            "energy_J": Metric(None, "J", -1, "energy of one iteration", reason=reason),
+            "joules_per_token": Metric(None, "J/token", -1, "energy per token", reason=reason),
+        }
+    value, low, high = median_interval(per_iteration)
+    n = len(per_iteration)
+    bounds = [None if bound is None else bound / costs.tokens for bound in (low, high)]
+    return {
+        "energy_J": Metric(value, "J", -1, "energy of one iteration", low, high, n),
+        "joules_per_token": Metric(value / costs.tokens, "J/token", -1, "energy per token", bounds[0], bounds[1], n),
+    }
+
+
+def warnings(blocks: Sequence[Block]) -> list[Warn]:
+    """What the blocks themselves say against trusting them."""
+    stolen = [block.steal_share for block in blocks if block.steal_share is not None]
+    noisy = [share for share in stolen if share > MOST_STEAL]
+    found = []
+    if noisy:
+        found.append(
+            Warn(
+                "noisy_host",
+                f"In {len(noisy)} of {len(stolen)} blocks other virtual machines took over {MOST_STEAL:.0%} of the "
+                f"processor (at most {max(noisy):.0%}).",
+                "Measure on a quieter machine, or with more --rounds.",
+            )
+        )
+    return found

@@ -1,0 +1,28 @@
+"""One generation: `generated_length` greedy steps from a prompt that was read beforehand. The prefill is not timed."""
+
+from itertools import cycle
+
+import torch
+
+from bench.stopwatch import Step
+from bench.workloads import Subject
+from model import precision
+from model.shapes import Work
+
+
+def prepare(subject: Subject, work: Work) -> Step:
+    """One generation of full length (it does not stop at <eos>, so that every iteration does the same work)."""
+    subject.model.eval()
+    context = precision.autocast(subject.precision, subject.device)
+    with torch.inference_mode(), context:
+        states = [(subject.model.first(source), subject.model.prefill(source)) for source, _ in subject.batches]
+    turn = cycle(states)
+
+    def iteration() -> None:
+        with torch.inference_mode(), precision.autocast(subject.precision, subject.device):
+            tokens, state = next(turn)
+            for _ in range(work.generated_length):
+                logits, state = subject.model.step(tokens, state)
+                tokens = logits.argmax(dim=-1)
+
+    return iteration

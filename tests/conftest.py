@@ -1,0 +1,33 @@
+"""What several tests need: small sweeps, and a cache of their own so that no test touches the user's."""
+
+import pytest
+
+from bench import spec
+
+#: Dimensions so small that a point takes milliseconds; what is measured is not of interest, that it is measured is.
+SMALL = {"vocabulary": 64, "embedding": 8, "hidden": 8, "sequence_length": 4, "generated_length": 2}
+QUICKLY = {"repetitions": 1, "rounds": 2, "block_seconds": 0.001, "warmup_limit": 0}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Children keep the tokens of the corpus here; one folder for all tests, so that they are made once."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def small_spec():
+    """Makes a spec of small points: `small_spec({"batch_size": [1, 2]}, rounds=3)`."""
+
+    def make(axes=None, **settings):
+        return spec.parse("", "small", SMALL | (axes or {}), QUICKLY | settings)
+
+    return make
+
+
+@pytest.fixture
+def small_flags():
+    """The same point as flags of the command line."""
+    return [f"--{name.replace('_', '-')}={value}" for name, value in (SMALL | QUICKLY).items()]

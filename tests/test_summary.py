@@ -1,0 +1,73 @@
+import pytest
+
+from bench import summary
+from bench.record import Block, MetricInfo
+from model.shapes import Costs
+
+COSTS = Costs(1000, 80, 4_000_000, 1, 1, 1, 1, 1, 1)
+RAM = {"max_ram_B": MetricInfo("B", -1, "peak memory", "max")}
+POWER = {"avg_power_W": MetricInfo("W", 0, "average power")}
+
+
+def block(round_, milliseconds, kind="timed", **readings):
+    samples = [round(ms * 1e6) for ms in milliseconds]
+    return Block(kind, 0, round_, 0.0, samples, steal_share=0.0, readings=readings)
+
+
+def metrics(blocks, provided=RAM, reasons=None, steps=None, facts=None):
+    return summary.metrics(blocks, COSTS, facts or {}, provided, reasons or {}, steps)
+
+
+def test_latency_is_the_median_over_blocks_with_an_interval_over_blocks():
+    found = metrics([block(i, [ms, ms, 50 * ms]) for i, ms in enumerate([1, 2, 3, 4, 5, 6])])["latency_s"]
+    assert (found.value, found.low, found.high, found.n) == (0.0035, 0.001, 0.006, 6)
+
+
+def test_throughput_is_total_work_over_total_time():
+    # 2 iterations of 80 tokens in 1 + 3 ms: 40,000 tokens/s, where the mean of the rates would be 53,333
+    assert metrics([block(0, [1, 3])])["throughput_tokens_per_s"].value == pytest.approx(40_000)
+
+
+def test_percentiles_are_over_single_iterations():
+    found = metrics([block(0, range(1, 102))])
+    assert found["latency_p50_s"].value == pytest.approx(0.051)
+    assert found["latency_p99_s"].value == pytest.approx(0.100)
+
+
+def test_time_per_output_token_divides_an_iteration_by_its_steps():
+    assert metrics([block(0, [16])], steps=16)["tpot_s"].value == pytest.approx(0.001)
+    assert "tpot_s" not in metrics([block(0, [16])])
+
+
+def test_observed_blocks_are_not_used_for_times():
+    assert metrics([block(0, [2]), block(-1, [99], "observed")])["latency_s"].value == 0.002
+
+
+def test_a_peak_is_the_largest_reading_and_the_models_own_is_above_the_start():
+    found = metrics([block(0, [1], max_ram_B=300.0), block(1, [1], max_ram_B=500.0)], facts={"start_ram_B": 200})
+    assert found["max_ram_B"].value == 500
+    assert found["ram_above_start_B"].value == 300
+
+
+def test_what_could_not_be_read_is_null_with_the_reason_and_never_zero():
+    found = metrics([block(0, [1])], POWER, {"avg_power_W": "no meter"})
+    for name in ("avg_power_W", "energy_J", "joules_per_token"):
+        assert found[name].value is None
+        assert found[name].reason == "no meter"
+
+
+def test_energy_and_time_come_from_the_same_block():
+    # 100 W over iterations of 20 ms while observed, whatever the timed blocks took
+    found = metrics([block(0, [5]), block(-1, [20, 20], "observed", avg_power_W=100.0)], POWER)
+    assert found["energy_J"].value == pytest.approx(2.0)
+    assert found["joules_per_token"].value == pytest.approx(2.0 / 80)
+
+
+def test_stolen_time_is_warned_about_with_its_extent():
+    quiet = block(0, [1])
+    stolen = Block("timed", 0, 1, 0.0, [1], steal_share=0.2)
+    (warning,) = summary.warnings([quiet, stolen])
+    assert warning.code == "noisy_host"
+    assert "1 of 2 blocks" in warning.message
+    assert "20%" in warning.message
+    assert not summary.warnings([quiet])
