@@ -15,11 +15,11 @@ from model import plugins
 _EPILOG = """
 \b
 Examples:
-  pinchpoint sweep                        the shipped sweep `quick`, then a report
-  pinchpoint sweep -s nano,tiny -b 1-16*4 a sweep of your own
-  pinchpoint run -w decode -b 8           one point
-  pinchpoint report pinchpoint-results    the report again
-  pinchpoint doctor                       what can be measured here, and what not
+  pinchpoint sweep                         the sweep `quick`, then a report
+  pinchpoint sweep -s nano,tiny -b 1-16*4  a sweep of your own
+  pinchpoint run -w decode -b 8            one point
+  pinchpoint report pinchpoint-results     the report again
+  pinchpoint doctor                        what can be measured here
 """
 
 

@@ -66,6 +66,7 @@ class Block:
     """A run of iterations without a pause, in one process: the raw samples, and what the probes read around them.
 
     `timed` blocks alternate with those of the other points of the group; times are taken from them alone.
+    Blocks of one `group` and `round` ran within moments of each other, so their ratio is free of the machine's drift.
     `observed` blocks last as long as a meter needs, and are not used for times.
     """
 
@@ -76,6 +77,7 @@ class Block:
     samples_ns: list[int]
     steal_share: float | None = None
     readings: dict[str, float] = field(default_factory=dict)
+    group: str = ""
 
 
 @dataclass(frozen=True)

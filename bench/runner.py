@@ -138,12 +138,13 @@ class Sweep:
         lacking = {point: self._lacking(point, repetition) for point in group}
         complete = [point for point in group if not lacking[point]]
         children: dict[Point, _Measured] = {}
+        token = secrets.token_hex(4)
         try:
             # All import torch at once, which nothing is timed against; they build and warm up one at a time.
             for point in group:
                 if lacking[point]:
                     process = len(self._store.children(self._run.run, point.id))
-                    children[point] = _Measured(Child(), process, float(self._spec.settings["time_limit"]))
+                    children[point] = _Measured(Child(), token, process, float(self._spec.settings["time_limit"]))
             for point in list(children):
                 self._guard(children, point, self._build)
             for round_ in sorted(set().union(*lacking.values()) - {_OBSERVED - repetition}):
@@ -196,7 +197,7 @@ class Sweep:
         self._progress.advance(current=describe(point, self._spec.points))
         request = {"do": "block", "kind": kind, "round": round_, "process": measured.process}
         answer = measured.ask(request)
-        self._store.add_block(self._run.run, point.id, Block(**answer["block"]))
+        self._store.add_block(self._run.run, point.id, Block(**(answer["block"] | {"group": measured.group})))
         self._progress.advance(1 if kind == "timed" else 0)
 
     def _conclude(self, point: Point, status: Status, reason: str | None) -> None:
@@ -217,6 +218,7 @@ class _Measured:
     """A child with what is left of its time, and how long its slowest meter needs."""
 
     child: Child
+    group: str
     process: int
     left_s: float
     window_s: float = 0.0

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench import store as stores
+from bench import opening as stores
 from bench.errors import UserError
+from bench.opening import open_store
 from bench.record import Block
-from bench.store import Run, open_store
+from bench.store import Run
 from tests import factories
 
 RUN = Run("r1", "quick", "2026-01-02T03:04:05+00:00", ({"size": "nano"},), {"rounds": 2}, "", {"fingerprint": "f"})
@@ -79,7 +80,7 @@ def test_a_copied_file_is_a_whole_store(tmp_path):
 def kept_by_a_killed_process(folder):
     """A store whose writer was killed, so that its log was never folded in."""
     code = (
-        "import os, sys; from bench.store import *; from tests.test_store import *\n"
+        "import os, sys; from bench.opening import *; from tests.test_store import *\n"
         "s = open_store(sys.argv[1], create=True); s.add_run(RUN); s.add_block('r1', 'p', block(0))\n"
         "os.kill(os.getpid(), 9)"
     )

@@ -19,7 +19,7 @@ from bench.spec import Spec
 def measure(spec: Spec, flags: Mapping[str, Any]) -> int:
     """Measure `spec` into the store of the output folder, print the results, write the report; the exit code."""
     from bench import runner
-    from bench.store import open_store
+    from bench.opening import open_store
 
     _check_devices(spec)
     corpus = _corpus(flags["corpus"])

@@ -15,7 +15,7 @@ run_option = click.option(
 def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
     """The records of the chosen runs of all stores, and a title. Raises `UserError` where there is nothing to show."""
     from bench import runner
-    from bench.store import open_store
+    from bench.opening import open_store
 
     found: list[Record] = []
     names: list[str] = []

@@ -7,8 +7,8 @@ import click
 _EPILOG = """
 \b
 Examples:
-  pinchpoint generate pinchpoint-results/model.safetensors --prompt 'The statement'
-  pinchpoint generate model.safetensors --prompt 'A class' -n 60 --temperature 0.8 --top-k 40 --seed 1
+  pinchpoint generate my-model/model.safetensors --prompt 'The statement'
+  pinchpoint generate model.safetensors --prompt 'A class' --temperature 0.8
 """
 
 

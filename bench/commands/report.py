@@ -9,9 +9,9 @@ from bench.commands import _options, _output, _read
 _EPILOG = """
 \b
 Examples:
-  pinchpoint report pinchpoint-results               writes report.html, .md and .csv beside the store
+  pinchpoint report pinchpoint-results        report.html, .md and .csv there
   pinchpoint report laptop/ server.sqlite --output-dir both
-  pinchpoint report pinchpoint-results -o md         Markdown on stdout, no files
+  pinchpoint report pinchpoint-results -o md  Markdown on stdout, no files
 """
 
 

@@ -12,8 +12,8 @@ from bench.spec import SETTINGS, parse
 _EPILOG = """
 \b
 Examples:
-  pinchpoint run                                  an LSTM of about 1 M parameters, one training step
-  pinchpoint run -s tiny -w decode -b 8 -n 32     generation, 8 sequences of 32 tokens
+  pinchpoint run                               train an LSTM of 1 M parameters
+  pinchpoint run -s tiny -w decode -b 8 -n 32  generate 8 times 32 tokens
   pinchpoint run -w prefill --precision amp-bf16 -o json
 """
 

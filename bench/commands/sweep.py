@@ -10,13 +10,14 @@ from bench.spec import SETTINGS, read, shipped
 
 _EPILOG = """
 \b
-VALUES are one value, a list (1,4,16) or a range: 1-32*2 doubles from 1 to 32, 128-1024+128 steps by 128.
+VALUES are one value, a list (1,4,16) or a range:
+  1-32*2 doubles from 1 to 32, 128-1024+128 steps by 128.
 \b
 Examples:
-  pinchpoint sweep                            the shipped sweep `quick`
-  pinchpoint sweep full --resume              go on with what an interrupted sweep left
-  pinchpoint sweep ci -b 1,8 -o csv > ci.csv  another grid, results as CSV
-  pinchpoint sweep mine.toml --dry-run        the points, their memory, and a rough time
+  pinchpoint sweep                          the shipped sweep `quick`
+  pinchpoint sweep full --resume            go on where a sweep stopped
+  pinchpoint sweep ci -b 1,8 -o csv >a.csv  another grid, results as CSV
+  pinchpoint sweep mine.toml --dry-run      points, memory, and a rough time
 """
 
 

@@ -32,9 +32,9 @@ _BATCH_SIZE = 16
 _EPILOG = """
 \b
 Examples:
-  pinchpoint train                            about a minute on two cores
-  pinchpoint train -s tiny --epochs 5 --corpus my-texts/ --output-dir my-model
-  pinchpoint generate pinchpoint-results/model.safetensors --prompt 'The statement'
+  pinchpoint train
+  pinchpoint train -s tiny --epochs 5 --corpus texts/ --output-dir my-model
+  pinchpoint generate my-model/model.safetensors --prompt 'The statement'
 """
 
 

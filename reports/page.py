@@ -1,0 +1,33 @@
+"""From records to a document: every file in `reports/sections/` that has something to say, in its order."""
+
+from bench.errors import UserError
+from bench.record import Record
+from model import plugins
+from reports import labels
+from reports.document import Document, Section
+from reports.study import Study, study
+
+
+def build(records: list[Record], title: str) -> Document:
+    """The report over `records`. Raises `UserError` where there are none."""
+    if not records:
+        raise UserError("There is no record to report.", "Run `pinchpoint sweep` first, or name another store.")
+    return document(study(records), title)
+
+
+def document(studied: Study, title: str) -> Document:
+    """The report over what was studied."""
+    modules = [plugins.load("reports.sections", name) for name in plugins.names("reports.sections")]
+    built: list[Section | None] = [m.build(studied) for m in sorted(modules, key=lambda m: int(m.ORDER))]
+    return Document(labels.plain(title), _subtitle(studied), tuple(section for section in built if section))
+
+
+def _subtitle(studied: Study) -> str:
+    days = sorted(labels.plain(record.started_at)[:10] for record in studied.records)
+    when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+    if len(studied.hosts) > 1:
+        where = labels.count(len(studied.hosts), "machine")
+    else:
+        facts = studied.hosts[0].facts
+        where = labels.plain(facts.get("accelerator") or facts.get("cpu") or "an unnamed machine")
+    return f"{labels.count(len(studied.records), 'configuration')} on {where}, {when}"

@@ -1,0 +1,53 @@
+"""Records as a flat table: one row each, SI units in the names of the columns, for spreadsheets and pandas."""
+
+from typing import TYPE_CHECKING, Any
+
+from bench.record import Record
+from reports.study import values
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_FACTS = ("parameters", "stored_weights_B", "sparsity", "device", "threads", "corpus_sha256")
+_HOST = ("fingerprint", "cpu", "cores", "memory_B", "accelerator", "power_limit_W", "torch", "python", "git_commit")
+#: What a spreadsheet takes for the beginning of a formula (OWASP, CSV Injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def frame(records: list[Record]) -> "DataFrame":
+    """One row a record, in the order given: identity, axes, then metrics with `_low`, `_high` and `_n`, then the rest.
+
+    A metric without a value is missing (NaN), with its reason in `NAME_reason`; counts of the shape are named
+    `predicted_NAME`, facts of the model `model_NAME`, those of the machine `host_NAME`.
+    """
+    from pandas import DataFrame
+
+    return DataFrame([_row(record) for record in records])
+
+
+def _row(record: Record) -> dict[str, Any]:
+    row: dict[str, Any] = {"run": record.run, "point": record.point, "status": record.status, "reason": record.reason}
+    row |= record.axes | values(record)
+    for name, metric in record.metrics.items():
+        row |= {name: metric.value, f"{name}_low": metric.low, f"{name}_high": metric.high, f"{name}_n": metric.n}
+        if metric.reason:
+            row[f"{name}_reason"] = metric.reason
+    row |= {"load_s": record.load_s, "warmup_s": record.warmup_s}
+    row |= {f"predicted_{name}": count for name, count in record.costs.items()}
+    row |= {f"model_{name}": record.facts.get(name) for name in _FACTS}
+    row |= {f"host_{name}": record.host.get(name) for name in _HOST}
+    row |= {"warnings": " ".join(sorted({warning.code for warning in record.warnings}))}
+    return row | {"started_at": record.started_at, "finished_at": record.finished_at}
+
+
+def render(records: list[Record]) -> str:
+    """The frame as CSV (RFC 4180 quoting, UTF-8, line feeds); text that a spreadsheet would run begins with a quote."""
+    table = frame(records)
+    words = table.select_dtypes(exclude="number").columns
+    table[words] = table[words].map(_harmless)
+    text: str = table.to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,0 +1,66 @@
+"""How it was measured, and what the words of the report mean."""
+
+from reports import labels, tables
+from reports.document import Paragraph, Section
+from reports.estimate import NEGLIGIBLE
+from reports.study import Study, metric, values
+
+ORDER = 90
+
+_WORKLOADS = {
+    "train": ("Training", "one step: forward, backward and the optimizer's update of all weights"),
+    "prefill": ("Prefill", "the model reads the whole prompt at once, before it writes anything"),
+    "decode": ("Decode", "the model writes new tokens one after the other, each from what came before"),
+}
+_TERMS = (
+    ("Token", "a word or a piece of punctuation, as the model reads and writes it"),
+    ("Batch size", "how many sequences run together"),
+    ("Throughput", "tokens of all sequences of the batch over the time they took"),
+    ("Slowest 1 %", "99 of 100 iterations are faster than this (the 99th percentile)"),
+    ("Peak memory", "the most that the model took at any time: on a GPU what its allocator held, on a CPU the growth "
+     "of the process since before the model was built"),
+    ("Interval", "a range that covers the true median in 95 of 100 repetitions of the experiment"),
+)  # fmt: skip
+
+
+def build(study: Study) -> Section | None:
+    """None where nothing was measured."""
+    if not study.ok:
+        return None
+    used = dict.fromkeys(str(values(record)["workload"]) for record in study.ok)
+    terms = [_WORKLOADS[name] for name in used if name in _WORKLOADS]
+    some_memory = any(metric(r, "max_ram_B") or metric(r, "max_allocated_B") for r in study.ok)
+    terms += [term for term in _TERMS if term[0] != "Peak memory" or some_memory]
+    glossary = tables.simple("Words used here", ["word", "meaning"], terms)
+    return Section("How it was measured", _lead(study), (*map(Paragraph, _paragraphs(study)), glossary))
+
+
+def _lead(study: Study) -> str:
+    timed = [block for record in study.ok for block in record.blocks if block.kind == "timed"]
+    samples = sum(len(block.samples_ns) for block in timed)
+    if not timed:
+        return "The records hold no raw samples; their own summaries are shown."
+    blocks = labels.count(len(timed), "short block")
+    return f"{labels.count(samples, 'timed iteration')} in {blocks}, alternating between configurations."
+
+
+def _paragraphs(study: Study) -> list[str]:
+    blocks = [[block for block in record.blocks if block.kind == "timed"] for record in study.ok]
+    rounds = sorted(len({block.round for block in mine}) for mine in blocks)
+    processes = sorted(len({block.process for block in mine}) for mine in blocks)
+    return [
+        f"Every configuration ran in {_span(processes, 'fresh process', 'fresh processes')} and "
+        f"{_span(rounds, 'round')}. Within a round, the configurations that are compared with each other run one short "
+        "block each, so that a machine that speeds up or slows down does so for all of them.",
+        "Intervals are those of order statistics: two of the sorted values, chosen so that they enclose the true "
+        "median with 95 % confidence whatever the shape of the noise. They need at least 6 values; with fewer, none "
+        "is given.",
+        "A ratio is the median, over rounds, of the ratio of the two times measured in the same round. Where its "
+        f"interval includes 1, or lies within {NEGLIGIBLE:.0%} of it, the report says that there is no measurable "
+        "difference.",
+    ]
+
+
+def _span(counts: list[int], noun: str, plural: str | None = None) -> str:
+    low, high = counts[0], counts[-1]
+    return labels.count(high, noun, plural) if low == high else f"{low} to {labels.count(high, noun, plural)}"

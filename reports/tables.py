@@ -1,0 +1,101 @@
+"""Columns that several sections share: what tells a point from the others, and a metric under one unit."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.axes import BY_NAME, Number
+from bench.record import Metric, Record
+from bench.units import digits, scale
+from reports import labels
+from reports.document import Cell, Column, Emphasis, Table
+from reports.estimate import Ratio
+from reports.study import Study, values
+
+#: Value, low and high of a metric in SI.
+Measured = tuple[float, float | None, float | None]
+
+
+def measured(metric: Metric | None) -> Measured | None:
+    """Value and bounds of a metric that has a value."""
+    return None if metric is None or metric.value is None else (metric.value, metric.low, metric.high)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The columns that tell the records of a study apart, without the axes `but` (constant in the table)."""
+
+    study: Study
+    but: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The varying axes that have a column of their own."""
+        return tuple(n for n in self.study.varying if n not in self.but and n not in labels.VARIANT_AXES)
+
+    @property
+    def _has_variant(self) -> bool:
+        return any(name in labels.VARIANT_AXES and name not in self.but for name in self.study.varying)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Machine and run where there are several, then the axes, then the variant."""
+        where = [Column("machine")] if len(self.study.hosts) > 1 else []
+        where += [Column("run", "right")] if self.study.repeats else []
+        axes = [BY_NAME[name] for name in self.names]
+        heads = [Column(axis.label, "right" if isinstance(axis.kind, Number) else "left") for axis in axes]
+        return (*where, *heads, *([Column("precision, compression")] if self._has_variant else []))
+
+    def cells(self, record: Record) -> tuple[Cell, ...]:
+        """One cell for each of `columns`."""
+        axes = values(record)
+        where = [Cell(self.study.host(record).label)] if len(self.study.hosts) > 1 else []
+        where += [Cell(str(self.study.run_number(record)))] if self.study.repeats else []
+        named = [_axis_cell(name, axes[name]) for name in self.names]
+        return (*where, *named, *([Cell(labels.variant(axes))] if self._has_variant else []))
+
+
+def _axis_cell(name: str, raw: int | float | str) -> Cell:
+    return Cell(labels.value(raw), sort=labels.rank(name, raw)[1])
+
+
+def cells(values: Sequence[Measured | None], unit: str, emphases: Sequence[Emphasis]) -> tuple[str, list[Cell]]:
+    """A column under one unit: the unit's name, and a cell for each value with its interval."""
+    factor, name = scale([value[0] for value in values if value], unit)
+    return name, [_cell(value, factor, emphasis) for value, emphasis in zip(values, emphases, strict=True)]
+
+
+def _cell(value: Measured | None, factor: float, emphasis: Emphasis) -> Cell:
+    if value is None:
+        return Cell("—", emphasis="muted")
+    middle, low, high = value
+    text = digits(middle / factor)
+    if low is not None and high is not None:
+        places = len(text.partition(".")[2])
+        text += f" [{low / factor:,.{places}f}, {high / factor:,.{places}f}]"
+    return Cell(text, sort=middle, emphasis=emphasis)
+
+
+def best(
+    records: Sequence[Record], groups: Callable[[Record], object], key: Callable[[Record], float | None]
+) -> set[int]:
+    """Places of the records with the greatest `key` in their group; a group of one has no best."""
+    members: dict[object, list[tuple[float, int]]] = {}
+    for place, record in enumerate(records):
+        value = key(record)
+        if value is not None:
+            members.setdefault(groups(record), []).append((value, place))
+    return {max(group)[1] for group in members.values() if len(group) > 1}
+
+
+def simple(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]], note: str = "") -> Table:
+    """A table of plain text, aligned to the left."""
+    return Table(caption, tuple(map(Column, heads)), tuple(tuple(map(Cell, row)) for row in rows), note)
+
+
+def times(ratio: Ratio) -> str:
+    """A ratio with its interval: `1.42× [1.38, 1.45]`."""
+    if ratio.low is None or ratio.high is None:
+        return f"{digits(ratio.value)}×"
+    # A bound that is not 1 should not be printed as 1.00: it may be what decides.
+    places = 3 if any(bound != 1 and f"{bound:.2f}" == "1.00" for bound in (ratio.low, ratio.high)) else 2
+    return labels.unbroken(f"{ratio.value:.{places}f}× [{ratio.low:.{places}f}, {ratio.high:.{places}f}]")

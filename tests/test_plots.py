@@ -1,0 +1,128 @@
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from reports import canvas, plots
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def lines(label: str = "fp32", y: float = 1e4, title: str = "Training") -> str:
+    series = [plots.Line(label, 0, (1.0, 8.0), (y, 3 * y), (0.9 * y, None), (1.1 * y, None))]
+    return plots.lines(title, series, "batch size", "tokens/s")
+
+
+def drawings() -> dict[str, str]:
+    return {
+        "lines": lines(),
+        "stacks": plots.stacks(
+            "Memory", ["weights"], [plots.Stack("nano", (2e6,), 3e6), plots.Stack("b", (9e6,), None)]
+        ),
+        "forest": plots.forest("Speed", [plots.Row("nano", "bf16", 0, 1.5, 1.4, 1.6)], "times"),
+        "loss": plots.loss_curve([5.0, 4.0], [5.1, 4.4]),
+    }
+
+
+def texts(svg: str) -> list[str]:
+    return ["".join(element.itertext()).strip() for element in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("name", drawings())
+def test_drawing_twice_gives_the_same_bytes(name):
+    assert drawings()[name] == drawings()[name]
+
+
+@pytest.mark.parametrize("name", drawings())
+def test_a_drawing_brings_no_style_sheet_script_or_metadata_and_loads_nothing(name):
+    root = ET.fromstring(drawings()[name])
+    tags = {element.tag.removeprefix(SVG) for element in root.iter()}
+    assert not tags & {"style", "script", "metadata", "image", "foreignObject"}
+    links = [value for e in root.iter() for key, value in e.attrib.items() if key.endswith("href")]
+    assert all(link.startswith("#") for link in links)
+
+
+@pytest.mark.parametrize("name", drawings())
+def test_text_stays_text_in_the_font_of_the_page(name):
+    svg = drawings()[name]
+    assert any(texts(svg))
+    assert "DejaVu" not in svg
+
+
+@pytest.mark.parametrize("name", drawings())
+def test_every_sentinel_colour_is_replaced_by_one_of_the_page(name):
+    svg = drawings()[name]
+    assert "currentColor" in svg
+    assert not re.search("#01010?1|#020202|#030303", svg)
+    for colour in canvas.SERIES[:-1]:
+        assert svg.count(colour) == len(re.findall(rf"var\(--series-\d, {colour}\)", svg))
+
+
+def test_no_two_figures_share_an_id():
+    ids = [value for svg in drawings().values() for value in re.findall(r'\bid="([^"]+)"', svg)]
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("name", drawings())
+def test_every_reference_is_answered_in_its_own_figure(name):
+    svg = drawings()[name]
+    asked = set(re.findall(r'href="#([^"]+)"', svg)) | set(re.findall(r"url\(#([^)]+)\)", svg))
+    assert asked
+    assert asked == set(re.findall(r'\bid="([^"]+)"', svg))
+
+
+@pytest.mark.parametrize(
+    "label", ["<script>alert(1)</script>", "$\\frac{1}{0}$", "_hidden", 'a" onload="x', "&lt;", "#010101", 'id="x"']
+)
+def test_a_hostile_label_is_shown_letter_by_letter(label):
+    svg = lines(label, title=label)
+    shown = texts(svg)
+    assert label in shown
+    assert f"{label}, ktok/s" in shown
+    assert "<script" not in svg
+
+
+@pytest.mark.parametrize("y", [0.003, 1.0, 9.99, 1e4, 7.7e11])
+def test_a_logarithmic_axis_always_has_at_least_three_ticks_with_short_labels(y):
+    numbers = [text for text in texts(lines(y=y)) if re.fullmatch(r"[\d.,]+", text)]
+    assert len(numbers) >= 2 + 3  # two batch sizes
+    assert all(len(number) <= 6 for number in numbers)
+
+
+def test_a_single_batch_size_can_be_drawn():
+    svg = plots.lines("Decode", [plots.Line("fp32", 0, (4.0,), (10.0,), (None,), (None,))], "batch size", "tokens/s")
+    assert "4" in texts(svg)
+
+
+def test_a_missing_measurement_is_named_in_words():
+    rows = [plots.Stack("nano", (2e6,), 3e6), plots.Stack("base", (9e9,), None, "out of memory")]
+    assert "out of memory" in texts(plots.stacks("Memory", ["weights"], rows))
+
+
+@pytest.mark.parametrize("values", [(0.99, 1.01), (0.5, 1.4), (0.75, 2.9), (0.01, 30), (1e-6, 1e6)])
+def test_a_forest_plot_always_marks_one(values):
+    rows = [plots.Row(str(v), "bf16", 0, v, v * 0.99, v * 1.01) for v in values]
+    ticks = [text for text in texts(plots.forest("Speed", rows, "times")) if text.endswith("×")]
+    assert "1×" in ticks
+    assert len(ticks) <= 7
+
+
+def test_losses_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match="every epoch"):
+        plots.loss_curve([1.0], [])
+    with pytest.raises(ValueError, match="every epoch"):
+        plots.loss_curve([], [])
+
+
+def test_drawing_leaves_matplotlib_as_it_was():
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    lines()
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_long_label_is_cut_with_an_ellipsis():
+    assert canvas.shorten("nano, batch size 8, amp-bf16", 12) == "nano, batch…"
+    assert canvas.shorten("nano", 4) == "nano"

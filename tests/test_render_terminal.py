@@ -1,0 +1,62 @@
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from bench.record import Record
+from reports import render_terminal
+from tests import factories
+
+
+def printed(records: list[Record], *, terminal: bool = False, width: int = 80) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, force_terminal=terminal, color_system="standard" if terminal else None)
+    render_terminal.print_table(records, console)
+    return stream.getvalue()
+
+
+def test_a_whole_sweep_fits_80_columns_with_one_line_a_point():
+    records = factories.sweep()
+    text = printed(records)
+    assert max(map(len, text.splitlines())) <= 80
+    rows = [line for line in text.splitlines() if line.strip().startswith(("nano ", "tiny "))]
+    assert len(rows) == len(records)
+
+
+def test_a_pipe_gets_no_colour_codes_and_a_terminal_does():
+    records = factories.sweep(workloads=["decode"])
+    assert "\x1b" not in printed(records)
+    assert "\x1b[" in printed(records, terminal=True)
+
+
+def test_values_have_half_their_interval_and_a_unit():
+    text = printed([factories.record()])
+    assert "ktok/s" in text
+    assert "±" in text
+    assert "MiB" in text
+
+
+def test_a_failure_is_named_in_its_row_and_its_reason_below():
+    text = printed([factories.record(), factories.record("oom", "it needs 9 GiB", batch_size=8)])
+    assert "out of memory" in text
+    assert "1 × out of memory: it needs 9 GiB (batch size 8)" in text
+
+
+def test_many_causes_are_cut_with_a_count():
+    records = [factories.record("crashed", f"cause {n}", batch_size=2**n) for n in range(9)]
+    assert "and 3 more causes" in printed(records)
+
+
+@pytest.mark.parametrize("reason", ["[bold]x[/bold]", "[/nonsense]", "\x1b[31mred"])
+def test_a_hostile_reason_neither_colours_nor_breaks_the_table(reason):
+    text = printed([replace(factories.record("crashed"), reason=reason)])
+    assert "\x1b" not in text
+    assert reason.replace("\x1b", "") in text
+
+
+def test_a_value_without_an_interval_stands_alone():
+    record = factories.record(rounds=3)
+    text = printed([record])
+    assert "±" not in text
+    assert "ktok/s" in text

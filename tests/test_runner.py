@@ -1,0 +1,231 @@
+"""Sweeps with real children: what fails is recorded, what was measured is kept, and only what lacks is measured."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from bench import points, runner
+from bench.errors import UserError
+from bench.opening import open_store
+from bench.runner import Progress, Sweep, groups
+
+
+@pytest.fixture
+def store(tmp_path):
+    with open_store(str(tmp_path / "results"), create=True) as opened:
+        yield opened
+
+
+def measure(spec, store, run=None, **progress):
+    run = run or runner.begin(spec, store, "")
+    shown = Progress(0, **progress)
+    Sweep(spec, store, run, shown).measure()
+    return run, shown
+
+
+def test_every_point_has_a_record_and_a_failing_one_does_not_stop_the_rest(small_spec, store):
+    spec = small_spec({"precision": ["fp32", "tf32", "bf16"], "workload": "prefill"}, rounds=3)
+    run, shown = measure(spec, store)
+    found = {record.axes["precision"]: record for record in runner.records(store, run)}
+    assert {name: record.status for name, record in found.items()} == {
+        "fp32": "ok",
+        "tf32": "unsupported",
+        "bf16": "ok",
+    }
+    assert "tensor cores" in found["tf32"].reason
+    assert shown.failures == 1
+    assert shown.done == 9  # the failed point's rounds count as done, so that the bar reaches its end
+    rounds = [block.round for block in found["fp32"].blocks if block.kind == "timed"]
+    assert rounds == [0, 1, 2]
+    assert found["fp32"].metrics["latency_s"].value > 0
+    assert found["fp32"].costs["flops"] > 0
+    assert found["fp32"].host["fingerprint"] == run.host["fingerprint"]
+
+
+def test_points_that_are_compared_alternate_within_each_round(small_spec, store):
+    spec = small_spec({"precision": ["fp32", "bf16"], "workload": "prefill"}, rounds=4)
+    run, _ = measure(spec, store)
+    blocks = sorted(
+        (block.started_s, record.point, block.round)
+        for record in runner.records(store, run)
+        for block in record.blocks
+        if block.kind == "timed"
+    )
+    assert [round_ for _, _, round_ in blocks] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_each_repetition_is_a_fresh_process(small_spec, store):
+    spec = small_spec({"workload": "prefill"}, repetitions=2, rounds=2)
+    run, _ = measure(spec, store)
+    (record,) = runner.records(store, run)
+    timed = [block for block in record.blocks if block.kind == "timed"]
+    assert [(block.process, block.round) for block in timed] == [(0, 0), (0, 1), (1, 2), (1, 3)]
+
+
+def kill_one_child_when(store, count):
+    """Kill a child of ours once the store holds `count` blocks of any point."""
+
+    def act(progress):
+        if progress.done == count and not killed:
+            child = next(c for c in psutil.Process().children() if "bench.worker" in " ".join(c.cmdline()))
+            killed.append(child.pid)
+            child.kill()
+
+    killed = []
+    return act
+
+
+def test_a_killed_child_becomes_a_crashed_record_that_keeps_its_blocks(small_spec, store):
+    spec = small_spec({"workload": "prefill", "batch_size": [1, 2]}, rounds=4)
+    run, _ = measure(spec, store, changed=kill_one_child_when(store, 4))
+    found = runner.records(store, run)
+    crashed = [record for record in found if record.status == "crashed"]
+    assert len(crashed) == 1
+    assert "SIGKILL" in crashed[0].reason
+    assert [record.status for record in found].count("ok") == 1
+    assert sum(block.kind == "timed" for block in crashed[0].blocks) == 2
+
+
+def test_a_point_past_its_time_limit_becomes_timeout(small_spec, store):
+    spec = small_spec({"size": "base", "vocabulary": "preset", "embedding": "preset", "hidden": "preset"}, time_limit=3)
+    run, _ = measure(spec, store)
+    (record,) = runner.records(store, run)
+    assert record.status == "timeout"
+
+
+def test_ctrl_c_keeps_what_was_measured_and_resume_measures_only_the_rest(small_spec, store):
+    spec = small_spec({"workload": "prefill", "batch_size": [1, 2]}, rounds=5)
+    run = runner.begin(spec, store, "")
+
+    def stop(progress):
+        if progress.done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(spec, store, run, changed=stop)
+    before = {record.point: record for record in runner.records(store, run)}
+    assert {record.status for record in before.values()} == {"interrupted"}
+    assert not [c for c in psutil.Process().children() if "bench.worker" in " ".join(c.cmdline())]
+
+    measure(spec, store, runner.resume(spec, store, ""))
+    after = {record.point: record for record in runner.records(store, run)}
+    assert {record.status for record in after.values()} == {"ok"}
+    for point, record in after.items():
+        timed = [block for block in record.blocks if block.kind == "timed"]
+        assert sorted(block.round for block in timed) == list(range(5))
+        assert all(block in record.blocks for block in before[point].blocks)
+
+
+def test_a_sweep_killed_with_sigkill_loses_no_block_and_resume_repeats_none(tmp_path, small_flags):
+    command = [sys.executable, "-P", "-m", "bench.cli", "sweep", "ci", f"--output-dir={tmp_path}", "-o", "jsonl"]
+    command += [flag for flag in small_flags if not flag.startswith("--rounds")]
+    command += ["--rounds=60", "--block-seconds=0.01", "--batch-size=1"]
+    sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    children = []
+    try:
+        while len(blocks_of(tmp_path)) < 30:
+            assert sweep.poll() is None
+            time.sleep(0.05)
+        children = psutil.Process(sweep.pid).children()
+    finally:
+        sweep.kill()
+        sweep.wait()
+    psutil.wait_procs(children, timeout=10)
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    before = blocks_of(tmp_path)
+    assert 30 <= len(before) < 180
+
+    done = subprocess.run([*command, "--resume"], capture_output=True, check=True)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {record["status"] for record in records} == {"ok"}
+    after = blocks_of(tmp_path)
+    assert all(after[key] == body for key, body in before.items())
+    for record in records:
+        assert sorted(b["round"] for b in record["blocks"] if b["kind"] == "timed") == list(range(60))
+
+
+def blocks_of(folder):
+    """Every timed block on disk by point and round, as its raw text."""
+    try:
+        with open_store(str(folder)) as opened:
+            return {
+                (point, block.round): repr(block)
+                for run in opened.runs()
+                for point in [points.point(axes).id for axes in run.points]
+                for block in opened.blocks(run.run, point)
+                if block.kind == "timed"
+            }
+    except UserError:
+        return {}  # it has not been made yet
+
+
+@pytest.mark.parametrize(
+    ("axes", "settings", "corpus", "said"),
+    [
+        ({"batch_size": [1, 2]}, {}, "", "other points"),
+        ({}, {"rounds": 9}, "", "rounds = 2, not 9"),
+        ({}, {}, "/somewhere/else.txt", "the corpus that comes with Python, not /somewhere/else.txt"),
+    ],
+)
+def test_resume_of_a_changed_sweep_is_refused_with_what_changed(small_spec, store, axes, settings, corpus, said):
+    runner.begin(small_spec(), store, "")
+    with pytest.raises(UserError, match=said):
+        runner.resume(small_spec(axes, **settings), store, corpus)
+
+
+def test_resume_on_another_machine_is_refused_and_names_the_difference(small_spec, store, monkeypatch):
+    runner.begin(small_spec(), store, "")
+    there = runner.host.describe() | {"cpu": "Another CPU", "fingerprint": "0"}
+    monkeypatch.setattr(runner.host, "describe", lambda: there)
+    with pytest.raises(UserError, match=r"now Another CPU"):
+        runner.resume(small_spec(), store, "")
+
+
+def test_resume_without_a_run_is_refused(small_spec, store):
+    with pytest.raises(UserError, match="no run in .* to resume"):
+        runner.resume(small_spec(), store, "")
+
+
+def test_a_group_keeps_families_whole_and_stays_within_its_size_and_memory(small_spec):
+    spec = small_spec({"batch_size": "1-5", "prune": [0, 0.5, 0.9]})
+    made = groups(spec.points, most=8, memory=1 << 50)
+    assert sorted(p.id for group in made for p in group) == sorted(p.id for p in spec.points)
+    assert all(len(group) <= 8 for group in made)
+    for group in made:
+        for family in {point.family for point in group}:
+            assert sum(point.family == family for point in group) == 3
+    tight = groups(spec.points, most=8, memory=int(2.5 * runner.memory_B(spec.points[-1])))
+    assert {len(group) for group in tight} <= {1, 2}
+
+
+def test_a_family_larger_than_a_group_is_split_with_its_reference_first(small_spec):
+    spec = small_spec({"prune": [0.9, 0.5, 0.1, 0], "precision": ["bf16", "fp32"]})
+    made = groups(spec.points, most=3, memory=1 << 50)
+    assert [len(group) for group in made] == [3, 3, 2]
+    assert made[0][0].is_reference
+
+
+def test_sigterm_ends_a_sweep_as_cleanly_as_ctrl_c(tmp_path, small_flags):
+    command = [sys.executable, "-P", "-m", "bench.cli", "run", f"--output-dir={tmp_path}", *small_flags]
+    command += ["--rounds=10000", "-o", "jsonl"]
+    sweep = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    killer = threading.Thread(target=_terminate_when_measuring, args=(sweep, tmp_path))
+    killer.start()
+    out, err = sweep.communicate(timeout=120)
+    killer.join()
+    assert sweep.returncode == 130
+    assert json.loads(out)["status"] == "interrupted"
+    assert b"--resume" in err
+
+
+def _terminate_when_measuring(sweep, folder):
+    while sweep.poll() is None and len(blocks_of(folder)) < 3:
+        time.sleep(0.05)
+    os.kill(sweep.pid, signal.SIGTERM)

@@ -1,0 +1,305 @@
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+
+from bench.errors import UserError
+from bench.record import Record
+from model import plugins
+from reports import labels, page, plots
+from reports.document import Bullets, Document, Figure, Notice, Paragraph, Part, Section, Table
+from reports.study import study
+from tests import factories
+
+NAMES = plugins.names("reports.sections")
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    return page.build(factories.troubled(factories.sweep()), "A sweep")
+
+
+def load(name: str) -> ModuleType:
+    return plugins.load("reports.sections", name)
+
+
+def build(name: str, records: list[Record]) -> Section:
+    section = load(name).build(study(records))
+    assert isinstance(section, Section)
+    return section
+
+
+def tables(section: Section) -> list[Table]:
+    found = [part for part in section.parts if isinstance(part, Table)]
+    return found + [part.data for part in section.parts if isinstance(part, Figure)]
+
+
+def words(section: Section) -> str:
+    text = [section.lead]
+    for part in section.parts:
+        match part:
+            case Paragraph(words):
+                text.append(words)
+            case Bullets(items):
+                text += [f"{head}. {words}" for head, words in items]
+            case Notice():
+                text += [part.title, part.text, part.remedy, part.about]
+    return " ".join(text).replace("\u00a0", " ")
+
+
+def cell(table: Table, row: int, column: str) -> str:
+    names = [c.name for c in table.columns]
+    return table.rows[row][next(i for i, name in enumerate(names) if name.startswith(column))].text
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "records",
+    [
+        factories.troubled(factories.sweep()),
+        [factories.record()],
+        [factories.record("crashed", "signal 11")],
+        [factories.with_energy(factories.record(batch_size=b)) for b in (1, 2)],
+        [replace(r, blocks=[], costs={}, facts={}, host={}) for r in factories.sweep(workloads=["decode"])],
+    ],
+    ids=["sweep", "one", "failed", "energy", "bare"],
+)
+def test_every_section_holds_or_declines(name, records):
+    section = load(name).build(study(records))
+    assert section is None or (section.title and section.lead.endswith("."))
+    for table in tables(section) if section else []:
+        assert table.rows
+        assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_no_two_sections_claim_the_same_place():
+    orders = [load(name).ORDER for name in NAMES]
+    assert len(set(orders)) == len(orders)
+
+
+def test_a_report_begins_with_what_was_found_and_ends_with_how(document):
+    titles = [section.title for section in document.sections]
+    assert titles[0] == "What was found"
+    assert titles[-1] == "How it was measured"
+    assert len(titles) == len(NAMES)
+
+
+def test_a_report_of_nothing_is_refused_with_a_remedy():
+    with pytest.raises(UserError, match="pinchpoint sweep"):
+        page.build([], "Nothing")
+
+
+def test_the_subtitle_says_how_much_where_and_when(document):
+    assert document.subtitle == "48 configurations on Imaginary CPU @ 2.00GHz, 2026-01-02"
+
+
+# findings
+
+
+def test_the_fastest_of_each_size_is_named_with_its_interval():
+    slow, fast = factories.record(batch_size=1), factories.record(batch_size=8)
+    text = words(build("findings", [slow, fast]))
+    assert "Training, fastest. batch size 8:" in text
+    assert "] ktok/s" in text
+
+
+def test_a_faster_variant_is_told_with_its_ratio():
+    text = words(build("findings", [factories.record(), factories.record(precision="bf16")]))
+    assert "The largest gain from precision or compression: bf16 at 1.5" in text
+    assert "Training: faster, 1.5" in text
+
+
+def test_pruning_that_brings_no_speed_is_explained():
+    text = words(build("findings", [factories.record(), factories.record(prune=0.5)]))
+    assert "No change of precision or compression made anything measurably faster." in text
+    assert "Training: no measurable difference, " in text
+    assert "faster in none of 1 comparison" in text
+    assert "dense kernels" in text
+
+
+def test_pruning_that_brings_speed_is_not_explained_away():
+    plain, pruned = factories.record(), factories.record(prune=0.5)
+    blocks = [replace(block, samples_ns=[s // 2 for s in block.samples_ns]) for block in pruned.blocks]
+    assert "dense kernels" not in words(build("findings", [plain, replace(pruned, blocks=blocks)]))
+
+
+def test_pruning_beside_a_faster_precision_gets_no_credit_and_no_blame():
+    both = factories.record(precision="bf16", prune=0.5)
+    assert "dense kernels" not in words(build("findings", [factories.record(), both]))
+
+
+def test_too_few_rounds_decide_nothing():
+    records = [factories.record(rounds=3), factories.record(rounds=3, precision="bf16")]
+    text = words(build("findings", records))
+    assert "not decided (too few shared rounds)" in text
+    assert "faster, " not in text
+
+
+def test_failures_are_counted_in_the_first_sentence():
+    assert words(build("findings", factories.troubled(factories.sweep()))).startswith("42 of 48 configurations gave")
+
+
+# results and failures
+
+
+def test_the_most_throughput_of_each_size_is_marked_and_only_that():
+    (table,) = tables(build("results", factories.sweep(workloads=["decode"])))
+    best = [(row[0].text, c.sort) for row in table.rows for c in row if c.emphasis == "best"]
+    column = next(i for i, c in enumerate(table.columns) if c.name.startswith("throughput"))
+    for size in ("nano", "tiny"):
+        most = max(float(row[column].sort or 0) for row in table.rows if row[0].text == size)
+        assert best.count((size, most)) == 1
+    assert len(best) == 2
+
+
+def test_a_failure_stands_in_its_row_as_what_it_is():
+    records = [factories.record(), factories.record("oom", "too large", batch_size=8)]
+    (table,) = tables(build("results", records))
+    assert cell(table, 1, "throughput") == "out of memory"
+    assert cell(table, 1, "time per iteration") == "—"
+
+
+def test_a_value_stands_with_its_interval_and_the_unit_in_the_head():
+    (table,) = tables(build("results", [factories.record()]))
+    assert cell(table, 0, "throughput, ktok/s").count("[") == 1
+    assert len(cell(table, 0, "throughput")) <= 20
+
+
+def test_the_reason_of_a_failure_is_given():
+    (table,) = tables(build("failures", [factories.record("crashed", "signal 11")]))
+    assert [c.text for c in table.rows[0][:3]] == ["crashed", "signal 11", "1"]
+
+
+# figures
+
+
+def test_throughput_is_drawn_only_where_the_batch_varies():
+    assert load("throughput").build(study([factories.record(), factories.record(prune=0.5)])) is None
+
+
+def test_a_panel_a_workload_and_size_where_one_would_be_overfull():
+    figures = [p for p in build("throughput", factories.sweep()).parts if isinstance(p, Figure)]
+    assert [f.data.caption.partition(":")[0] for f in figures] == [
+        f"{workload}, {size}" for workload in ("Training", "Prefill", "Decode") for size in ("nano", "tiny")
+    ]
+
+
+def test_what_is_left_out_of_a_figure_is_counted():
+    variants = [{"precision": p, "prune": s} for p in ("fp32", "bf16", "amp-bf16") for s in (0.0, 0.3, 0.6)]
+    records = factories.sweep(sizes=["nano"], workloads=["decode"], variants=variants)
+    section = build("throughput", records)
+    assert len({row[0].text for row in tables(section)[0].rows}) == plots.MOST_SERIES
+    assert "2 slower series left out" in words(section)
+
+
+def test_memory_shows_each_predicted_part_beside_the_peak():
+    (table,) = tables(build("memory", [factories.record()]))
+    assert cell(table, 0, "weights, predicted") == "4.09 MiB"
+    assert cell(table, 0, "optimizer state, predicted") == "8.18 MiB"
+    assert cell(table, 0, "measured peak").endswith("MiB")
+
+
+def test_a_point_that_ran_out_of_memory_keeps_its_prediction():
+    records = [factories.record(), factories.record("oom", "too large", batch_size=64)]
+    (table,) = tables(build("memory", records))
+    assert cell(table, 1, "measured peak") == "out of memory"
+    assert cell(table, 1, "predicted in all").endswith("MiB")
+
+
+def test_the_ratio_of_stored_bytes_is_that_of_the_facts():
+    records = [factories.record(workload="decode"), factories.record(workload="decode", quantize="int8-dynamic")]
+    table = tables(build("variants", records))[0]
+    assert cell(table, 0, "stored weights") == "4.09 MiB → 1.36 MiB (0.33×)"
+
+
+def test_an_overfull_forest_keeps_some_of_every_variant_whatever_the_outcome():
+    batches = [2**n for n in range(10)]
+    section = build("variants", factories.sweep(sizes=["nano"], batches=batches, workloads=["decode"]))
+    figure = next(part for part in section.parts if isinstance(part, Figure))
+    shown = [row[0].text for row in figure.data.rows]
+    assert len(shown) <= plots.MOST_ROWS
+    assert {shown.count(variant) for variant in shown} == {5}
+    assert set(shown) == {"amp-bf16", "pruned share 0.5", "int8-dynamic"}
+    assert "15 comparisons left out" in words(section)
+
+
+def test_a_ratio_across_runs_is_labelled_unpaired():
+    records = [factories.record(), replace(factories.record(prune=0.5), run="another")]
+    section = build("variants", records)
+    assert cell(tables(section)[-1], 0, "basis") == "unpaired"
+    assert "1 ratio unpaired" in words(section)
+
+
+def test_chance_is_mentioned_where_there_are_many_intervals():
+    assert "by chance alone" in words(build("variants", factories.sweep()))
+    assert "by chance alone" not in words(build("variants", [factories.record(), factories.record(prune=0.5)]))
+
+
+# energy, cautions, method
+
+
+def test_without_a_meter_the_reason_is_given_in_one_sentence():
+    section = build("energy", factories.sweep())
+    assert section.lead == f"No energy was measured: {factories.NO_METER}"
+    assert section.parts == ()
+
+
+def test_with_a_meter_the_thriftiest_is_marked():
+    records = [factories.with_energy(factories.record(batch_size=b)) for b in (1, 8)]
+    (table,) = tables(build("energy", records))
+    assert cell(table, 0, "energy per token, mJ/token")
+    marked = [row[0].text for row in table.rows if any(c.emphasis == "best" for c in row)]
+    assert marked == ["8"]
+
+
+def test_equal_warnings_are_one_notice_with_a_count_and_the_remedy():
+    records = [factories.noisy(r) for r in factories.sweep(workloads=["decode"])]
+    (notice,) = build("cautions", records).parts
+    assert isinstance(notice, Notice)
+    assert notice.title == "Noisy host: 16 configurations"
+    assert notice.remedy == "Close other programs and run it again."
+    assert notice.about.endswith("and 12 more")
+
+
+def test_the_method_counts_what_was_done():
+    section = build("method", [factories.record(), factories.record(prune=0.5)])
+    assert section.lead.startswith("180 timed iterations in 18 short blocks")
+    assert "3 fresh processes and 9 rounds" in words(section)
+
+
+def test_the_glossary_explains_only_the_workloads_of_the_report():
+    terms = [row[0].text for row in tables(build("method", [factories.record(workload="decode")]))[0].rows]
+    assert "Decode" in terms
+    assert "Prefill" not in terms
+
+
+# the whole
+
+
+def strings(document: Document) -> list[str]:
+    found: list[str] = []
+
+    def visit(part: Part) -> None:
+        match part:
+            case Table():
+                found.extend(c.text for row in part.rows for c in row)
+            case Figure():
+                visit(part.data)
+
+    for section in document.sections:
+        found.append(words(section))
+        for part in section.parts:
+            visit(part)
+    return found
+
+
+def test_no_number_has_more_digits_than_a_reader_wants(document):
+    for text in strings(document):
+        for word in text.replace(",", "").split():
+            assert word == factories.HOST["git_commit"] or sum(character.isdigit() for character in word) <= 6, word
+
+
+def test_raw_axis_names_do_not_reach_the_reader(document):
+    shown = " ".join(strings(document))
+    assert not [name for name in ("batch_size", "max_ram_B", "latency_s", "noisy_host") if name in shown]
+    assert labels.WORKLOADS["train"] in shown
