@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -223,11 +224,18 @@ def _ratio_ticks(axes: Axes, values: Sequence[float]) -> None:
     inside = [[tick for tick in grid if low <= tick <= high] for grid in grids]
     # A grid that stops short of the bounds would leave part of the scale bare: 0.25 to 3 is the third one's reach.
     fitting = [
-        ticks for ticks, reach in zip(inside, (1.3, 2, 3, 1e5, 1e10), strict=True) if len(ticks) <= 6 and high <= reach
+        ticks
+        for ticks, reach in zip(inside, (1.3, 2, 3, 1e5, 1e10), strict=True)
+        if high <= reach and _apart(ticks, math.log(high / low))
     ]
     axes.xaxis.set_major_locator(FixedLocator(fitting[0] if fitting else [1]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+
+
+def _apart(ticks: Sequence[float], span: float) -> bool:
+    """Whether the labels of ticks on a log scale do not touch: one takes about an eighth of the axis."""
+    return all(math.log(after / before) >= span / 8 for before, after in pairwise(ticks))
 
 
 def loss_curve(train: Sequence[float], held_out: Sequence[float]) -> str:
