@@ -28,7 +28,7 @@ def record(
     point = points.point(axes)
     first: Mapping[str, Any] = children[0] if children else {}
     costs = points.costs(point.axes)
-    provided, reasons = _provided(first)
+    provided, reasons = declared(first)
     started = min((str(child["started_at"]) for child in children), default=now())
     return Record(
         schema=SCHEMA,
@@ -68,7 +68,7 @@ def _steps(axes: Mapping[str, Value]) -> int | None:
     return int(axes["generated_length"]) if axes["workload"] == "decode" else None
 
 
-def _provided(report: Mapping[str, Any]) -> tuple[dict[str, MetricInfo], dict[str, str]]:
+def declared(report: Mapping[str, Any]) -> tuple[dict[str, MetricInfo], dict[str, str]]:
     """What each reading is, and for those that could not be had the reason."""
     provided, reasons = {}, {}
     for name, raw in report.get("provided", {}).items():

@@ -15,8 +15,8 @@ from bench.record import Block, Record, Status, Value
 from bench.spec import Spec
 from bench.store import Run, Store
 
-#: What a child holds beside the model: the interpreter and torch's libraries (242 MiB when it infers and 323 MiB when it
-#: trains, with torch 2.13 for CPU).
+#: What a child holds beside the model, the interpreter and torch's libraries: 242 MiB when it infers and 323 MiB when
+#: it trains (torch 2.13 for CPU).
 CHILD_B = 325 * 2**20
 #: Children of a group may together take this share of the memory that is available when the sweep begins.
 MOST_MEMORY = 0.6

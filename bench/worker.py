@@ -52,9 +52,7 @@ class Session:
             name: reason for name, probe in self._probes.items() if (reason := probe.unavailable()) is not None
         }
         self._wanted = {name: self._probes[name] for name in self._probes if name not in self._unavailable}
-        if not settings.get("probes", True):
-            self._wanted = {}
-        self._step: Step = lambda: None
+        self.step: Step = lambda: None
         self._on_device: OnDevice | None = None
         self._block_iterations = 1
 
@@ -71,10 +69,10 @@ class Session:
         if self._device.type == "cuda":
             self._on_device = OnDevice(step)
             step = self._on_device
-        self._step = step
+        self.step = step
         load_s = time.perf_counter() - began
         host.return_freed_memory()
-        warmup = warm_up(lambda n: time_iterations(self._step, n), float(self._settings["warmup_limit"]))
+        warmup = warm_up(lambda n: time_iterations(self.step, n), float(self._settings["warmup_limit"]))
         self._block_iterations = _iterations(float(self._settings["block_seconds"]), warmup.iteration_s)
         facts |= {
             "device": _device_name(self._device),
@@ -151,10 +149,10 @@ class Session:
         }
         return subject, facts
 
-    def block(self, kind: str, round_: int, process: int) -> Block:
+    def block(self, kind: str, round_: int, process: int, *, with_probes: bool = True) -> Block:
         """One block: a `timed` one of the usual length, or an `observed` one as long as the slowest meter needs."""
         observed = kind == "observed"
-        chosen = [probe for probe in self._wanted.values() if (probe.window_s > 0) == observed]
+        chosen = [probe for probe in self._wanted.values() if with_probes and (probe.window_s > 0) == observed]
         window = max((probe.window_s for probe in chosen), default=0.0)
         started = time.monotonic()
         with ExitStack() as stack:
@@ -177,9 +175,9 @@ class Session:
 
     def _samples(self, window_s: float) -> list[int]:
         ends = time.monotonic() + window_s
-        samples = time_iterations(self._step, self._block_iterations)
+        samples = time_iterations(self.step, self._block_iterations)
         while time.monotonic() < ends:
-            samples += time_iterations(self._step, self._block_iterations)
+            samples += time_iterations(self.step, self._block_iterations)
         return samples
 
     def probe_warnings(self) -> list[dict[str, str]]:
@@ -274,7 +272,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
                 session = Session(request["axes"], request["settings"])
                 answer({"built": session.build()})
             elif request["do"] == "block" and session is not None:
-                block = session.block(request["kind"], request["round"], request["process"])
+                probes_too = request.get("probes", True)
+                block = session.block(request["kind"], request["round"], request["process"], with_probes=probes_too)
                 answer({"block": asdict(block), "warnings": session.probe_warnings()})
             elif request["do"] == "inspect":
                 answer({"found": capabilities.find()})

@@ -1,0 +1,55 @@
+from bench import assembly, points
+from bench.opening import open_store
+from bench.record import Block
+from bench.store import Run
+
+AXES = points.point({"workload": "decode"}).axes
+RUN = Run("r", "quick", "2026-01-02T03:04:05+00:00", (AXES,), {"rounds": 2}, "", {"fingerprint": "f"})
+REPORT = {
+    "facts": {"start_ram_B": 100, "parameters": 3},
+    "load_s": 1.0,
+    "warmup_s": 2.0,
+    "warnings": [{"code": "no_steady_state", "message": "m", "remedy": "r"}],
+    "unavailable": {"power_nvml": "there is none."},
+    "provided": {
+        "max_ram_B": {"unit": "B", "direction": -1, "label": "peak", "combine": "max", "probe": "host_memory"},
+        "avg_power_W": {"unit": "W", "direction": 0, "label": "power", "combine": "median", "probe": "power_nvml"},
+    },
+    "started_at": "2026-01-02T03:04:06+00:00",
+}
+
+
+def block(round_):
+    return Block("timed", 0, round_, 0.0, [16_000_000], 0.0, {"max_ram_B": 150.0})
+
+
+def test_a_record_holds_what_its_processes_reported_and_measured():
+    made = assembly.record(RUN, AXES, [REPORT, REPORT | {"load_s": 3.0}], [block(0)], "ok", None)
+    assert made.metrics["latency_s"].value == 0.016
+    assert made.metrics["tpot_s"].value == 0.001
+    assert made.metrics["ram_above_start_B"].value == 50
+    assert made.metrics["avg_power_W"].reason == "there is none."
+    assert made.load_s == 2.0
+    assert made.started_at == REPORT["started_at"]
+    assert made.facts["setting_rounds"] == 2
+    assert [warning.code for warning in made.warnings] == ["no_steady_state"]
+
+
+def test_a_point_that_never_started_has_a_reason_and_no_metrics():
+    made = assembly.record(RUN, AXES, [], [], "crashed", "it was ended by SIGKILL")
+    assert made.metrics == {}
+    assert made.reason == "it was ended by SIGKILL"
+    assert made.costs["flops"] > 0
+
+
+def test_blocks_without_a_record_become_an_interrupted_record(tmp_path):
+    with open_store(str(tmp_path), create=True) as store:
+        store.add_run(RUN)
+        assert assembly.unfinished(store, RUN) == []
+        store.add_child("r", points.point(AXES).id, 0, REPORT)
+        store.add_block("r", points.point(AXES).id, block(0))
+        (made,) = assembly.unfinished(store, RUN)
+        assert made.status == "interrupted"
+        assert "--resume" in made.reason
+        store.put_record(made)
+        assert assembly.unfinished(store, RUN) == []

@@ -1,0 +1,89 @@
+"""What every file of a plug-in folder must offer, tested the moment it exists."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from bench import points, probes, workloads
+from bench.record import MetricInfo
+from bench.spec import read, shipped
+from model import architectures, plugins, shapes
+from reports.sections import __name__ as sections
+from tests.conftest import SMALL
+
+SMALL_AXES = {name: value for name, value in SMALL.items() if name not in {"sequence_length", "generated_length"}}
+
+
+@pytest.mark.parametrize("name", probes.names())
+def test_a_probe_says_what_it_provides_and_reads_just_that_or_says_why_not(name):
+    probe = probes.load(name, "cpu")
+    assert probe.window_s >= 0
+    assert probe.provides
+    assert all(isinstance(info, MetricInfo) and info.label for info in probe.provides.values())
+    reason = probe.unavailable()
+    if reason is not None:
+        assert reason.endswith(".")
+        return
+    with probe:
+        sum(range(1000))
+    assert set(probe.read()) <= set(probe.provides)
+    assert isinstance(probe.warnings(), list)
+
+
+def test_no_two_probes_provide_the_same_reading():
+    provided = [reading for name in probes.names() for reading in probes.load(name, "cpu").provides]
+    assert len(provided) == len(set(provided))
+
+
+@pytest.mark.parametrize("architecture", shapes.names())
+@pytest.mark.parametrize("workload", plugins.names("bench.workloads"))
+def test_every_workload_runs_on_every_architecture(workload, architecture):
+    axes = points.point(SMALL | {"workload": workload, "architecture": architecture, "batch_size": 2}).axes
+    config, work = points.config(axes), points.work(axes)
+    model = architectures.build(architecture, config, seed=0)
+    batch = (torch.full((2, work.sequence_length), 5), torch.full((2, work.generated_length), 6))
+    step = workloads.prepare(workload, workloads.Subject(model, [batch], "fp32", 1e-3, torch.device("cpu")), work)
+    step()
+    step()
+
+
+@pytest.mark.parametrize("architecture", shapes.names())
+def test_a_shape_and_a_module_of_the_same_name_agree_on_the_parameters(architecture):
+    assert architecture in plugins.names("model.architectures")
+    for config in shapes.load(architecture).PRESETS.values():
+        assert dataclasses.is_dataclass(config)
+        costs = shapes.load(architecture).costs(config, shapes.Work("train", 2, 8, 4))
+        assert all(value >= 0 for value in dataclasses.astuple(costs))
+        if costs.parameters < 30_000_000:
+            built = architectures.build(architecture, config)
+            assert sum(parameter.numel() for parameter in built.parameters()) == costs.parameters
+
+
+@pytest.mark.parametrize("name", plugins.names(sections))
+def test_a_section_has_a_place_and_nothing_to_say_of_nothing_is_none(name):
+    section = plugins.load(sections, name)
+    assert isinstance(section.ORDER, int)
+    assert section.build.__doc__
+
+
+def test_no_two_sections_share_a_place():
+    orders = [plugins.load(sections, name).ORDER for name in plugins.names(sections)]
+    assert len(orders) == len(set(orders))
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_sweep_says_what_it_is_for(name):
+    assert read(name, {}, {}).description
+
+
+def test_a_part_of_another_package_is_found_by_its_entry_point(tmp_path, monkeypatch):
+    """A package that declares an entry point adds an architecture, without touching this repository."""
+    (tmp_path / "theirs.py").write_text("PRESETS = {'only': 1}\n")
+    info = tmp_path / "theirs-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[pinchpoint.shapes]\ntheirs = theirs\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "theirs" in shapes.names()
+    assert shapes.load("theirs").PRESETS == {"only": 1}
