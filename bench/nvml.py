@@ -227,6 +227,15 @@ def _named(found: list[Gpu], word: str) -> Gpu | None:
     return matches[0] if len(matches) == 1 else None
 
 
+def why_no_gpu() -> str | None:
+    """Why NVML finds no GPU on this machine; None where it finds one."""
+    try:
+        with gpus() as found:
+            return None if found else "the driver knows of none."
+    except (Unsupported, GpuLost) as reason:
+        return str(reason)
+
+
 def describe() -> list[dict[str, str | float | None]]:
     """Each GPU of the machine, for the host's description; empty without NVML. None where a GPU does not tell."""
     try:

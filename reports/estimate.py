@@ -11,8 +11,8 @@ from reports.study import Pair, metric
 
 Verdict = Literal["faster", "slower", "no measurable difference", "not decided"]
 
-#: A ratio whose whole interval lies this near to 1 is called no difference, even where the interval excludes 1: this is
-#: the half-width at which ratios are aimed, and what differs within a round is of that order.
+#: An interval that reaches this near to 1 is called no measurable difference: the rounds come from a few processes, and
+#: two processes of the very same program differ by about as much (addresses, page colours), which rounds do not show.
 NEGLIGIBLE = 0.02
 
 
@@ -38,7 +38,7 @@ class Ratio:
         """For a ratio of speeds: what its interval allows to say; nothing is decided without one."""
         if self.low is None or self.high is None:
             return "not decided"
-        if self.low <= 1 <= self.high or 1 - NEGLIGIBLE <= self.low <= self.high <= 1 + NEGLIGIBLE:
+        if self.low <= 1 + NEGLIGIBLE and self.high >= 1 - NEGLIGIBLE:
             return "no measurable difference"
         return "faster" if self.low > 1 else "slower"
 

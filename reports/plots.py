@@ -218,6 +218,7 @@ def _ratio_ticks(axes: Axes, values: Sequence[float]) -> None:
         [1 + step / 20 for step in range(-6, 7)],
         [1 + step / 10 for step in range(-6, 11)],
         [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3],
+        [0.25, 0.35, 0.5, 0.7, 1, 1.5, 2, 3, 4],
         [10.0**power * step for power in range(-4, 5) for step in (1, 2, 5)],
         [10.0**power for power in range(-9, 10)],
     )
@@ -225,7 +226,7 @@ def _ratio_ticks(axes: Axes, values: Sequence[float]) -> None:
     # A grid that stops short of the bounds would leave part of the scale bare: 0.25 to 3 is the third one's reach.
     fitting = [
         ticks
-        for ticks, reach in zip(inside, (1.3, 2, 3, 1e5, 1e10), strict=True)
+        for ticks, reach in zip(inside, (1.3, 2, 3, 5, 1e5, 1e10), strict=True)
         if high <= reach and _apart(ticks, math.log(high / low))
     ]
     axes.xaxis.set_major_locator(FixedLocator(fitting[0] if fitting else [1]))

@@ -240,7 +240,7 @@ def test_chance_is_mentioned_where_there_are_many_intervals():
 
 def test_without_a_meter_the_reason_is_given_in_one_sentence():
     section = build("energy", factories.sweep())
-    assert section.lead == f"No energy was measured: {factories.NO_METER}"
+    assert section.lead == f"No energy was measured. {factories.NO_METER}"
     assert section.parts == ()
 
 

@@ -33,28 +33,35 @@ def _print(facts: dict[str, Any], found: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from bench import units
+    from bench import nvml, units
 
     console = Console(highlight=False)
     console.print(
         f"{facts['cpu']}, {facts['cores']} of {facts['cores_of_machine']} cores, "
         f"{units.quantity(facts['memory_B'], 'B')} of memory; "
-        f"{facts['accelerator'] or 'no NVIDIA GPU'}; {facts['os']}",
+        f"{facts['accelerator'] or 'no GPU'}; {facts['os']}",
         markup=False,
+        soft_wrap=True,
     )
     console.print(
         f"Python {facts['python']}, torch {found['torch']}"
         f" ({'CUDA ' + found['cuda'] if found['cuda'] else 'built without CUDA'}); fingerprint {facts['fingerprint']}",
         markup=False,
+        soft_wrap=True,
     )
+    if reason := nvml.why_no_gpu():
+        console.print(f"No NVIDIA GPU can be read: {reason}", markup=False, soft_wrap=True)
     for name, device in found["devices"].items():
         table = Table(title=f"{name} ({device['name']})", title_justify="left", expand=False, box=None, pad_edge=False)
         table.add_column("", no_wrap=True)
         table.add_column("can", no_wrap=True)
         table.add_column("why not", overflow="fold")
         for format_, reasons in device["formats"].items():
-            for workload, label in (("train", "train"), ("prefill", "infer")):
-                table.add_row(f"{label} in {format_}", *_answer(reasons[workload], escape))
+            if reasons["train"] == reasons["prefill"]:
+                table.add_row(f"run in {format_}", *_answer(reasons["train"], escape))
+            else:
+                table.add_row(f"train in {format_}", *_answer(reasons["train"], escape))
+                table.add_row(f"infer in {format_}", *_answer(reasons["prefill"], escape))
         for probe, reason in device["probes"].items():
             table.add_row(f"read {probe.replace('_', ' ')}", *_answer(reason, escape))
         console.print()

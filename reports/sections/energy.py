@@ -19,7 +19,7 @@ def build(study: Study) -> Section | None:
         return None
     metered = [r for r in study.ok if metric(r, "joules_per_token") or metric(r, "avg_power_W")]
     if not metered:
-        return Section("Energy", f"No energy was measured: {_reason(study.ok)}.", ())
+        return Section("Energy", f"No energy was measured. {_reason(study.ok)}.", ())
     of_all = f"{len(metered)} of {labels.count(len(study.ok), 'configuration')}"
     lead = f"{of_all} ran under a meter. The least energy per token of each size stands in bold."
     workloads = dict.fromkeys(values(record)["workload"] for record in metered)

@@ -56,8 +56,8 @@ def _paragraphs(study: Study) -> list[str]:
         "median with 95 % confidence whatever the shape of the noise. They need at least 6 values; with fewer, none "
         "is given.",
         "A ratio is the median, over rounds, of the ratio of the two times measured in the same round. Where its "
-        f"interval includes 1, or lies within {NEGLIGIBLE:.0%} of it, the report says that there is no measurable "
-        "difference.",
+        f"interval reaches within {NEGLIGIBLE:.0%} of 1, the report says that there is no measurable difference: two "
+        "processes of the very same program can differ by as much.",
     ]
 
 

@@ -1,0 +1,57 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests import doubles
+
+
+def doctor(*arguments, **environment):
+    command = [sys.executable, "-P", "-m", "bench.cli", "doctor", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
+    return done.stdout
+
+
+def test_doctor_says_what_can_be_run_and_read_here_and_why_not_the_rest():
+    found = json.loads(doctor("--json"))
+    assert found["host"]["cores"] >= 1
+    assert "host_name" not in found["host"]
+    formats = found["devices"]["cpu"]["formats"]
+    assert formats["fp32"] == {"train": None, "prefill": None}
+    assert "tensor cores" in formats["tf32"]["train"]
+    text = doctor()
+    assert "run in fp32" in text
+    assert max(len(line) for line in text.splitlines()[3:]) <= 80
+
+
+@pytest.fixture
+def gpu(tmp_path):
+    """The environment in which the double's GPU is there: the real pynvml loads it."""
+    if reason := doubles.why_not():
+        pytest.skip(reason)
+    doubles.Trace([(0, 100), (1000, 100)]).write(tmp_path / "trace")
+    return {"LD_LIBRARY_PATH": str(doubles.build(tmp_path)), "NVML_DOUBLE_TRACE": str(tmp_path / "trace")}
+
+
+def test_a_gpu_that_the_driver_knows_is_part_of_the_machine(gpu):
+    found = json.loads(doctor("--json", **gpu))["host"]
+    assert found["accelerator"]
+    assert found["accelerators"] == 1
+    assert found["power_limit_W"] > 0
+    assert found["fingerprint"] != json.loads(doctor("--json"))["host"]["fingerprint"]
+
+
+def test_a_gpu_that_this_torch_cannot_use_is_an_unsupported_record(gpu, tmp_path, small_flags):
+    import torch
+
+    if torch.backends.cuda.is_built():
+        pytest.skip("this torch is built with CUDA")
+    command = [sys.executable, "-P", "-m", "bench.cli", "run", "--device=cuda", "-o", "jsonl"]
+    command += [f"--output-dir={tmp_path / 'out'}", *small_flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | gpu)
+    record = json.loads(done.stdout)
+    assert record["status"] == "unsupported"
+    assert "built without CUDA" in record["reason"]
+    assert done.returncode == 3
