@@ -51,6 +51,20 @@ def varying(points: Iterable[Mapping[str, Value]]) -> list[str]:
     return [axis.name for axis in axes.AXES if len({row.get(axis.name, axis.default) for row in rows}) > 1]
 
 
+def describe(point: Point, among: Iterable[Point]) -> str:
+    """The values that tell the point from the others, in a few words: `tiny decode b16 amp-bf16`."""
+    vary = varying([each.axes for each in among])
+    shown = [name for name in axes.BY_NAME if name in vary or name in ("size", "workload")]
+    words = []
+    for name in shown:
+        row, value = axes.BY_NAME[name], point.axes[name]
+        if isinstance(row.kind, axes.Choice):
+            words += [str(value)] if value != row.default or not row.compares else []
+        elif value != row.default or not row.compares:
+            words.append(f"{row.label} {value}")
+    return ", ".join(words)
+
+
 def config(values: Mapping[str, Value]) -> Any:
     """The architecture's Config for a point's axes."""
     dimensions = {

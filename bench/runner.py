@@ -3,28 +3,16 @@
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench import assembly, axes, host, points
-from bench.errors import UserError
+from bench import assembly, host, planning, points
 from bench.executors.local import Child, ChildFailed, cache_folder
 from bench.points import Point
-from bench.record import Block, Record, Status, Value
+from bench.record import Block, Status
 from bench.spec import Spec
 from bench.store import Run, Store
-
-#: What a child holds beside the model, the interpreter and torch's libraries: 242 MiB when it infers and 323 MiB when
-#: it trains (torch 2.13 for CPU).
-CHILD_B = 325 * 2**20
-#: Children of a group may together take this share of the memory that is available when the sweep begins.
-MOST_MEMORY = 0.6
-
-#: Sequential rate that the estimate of a dry run assumes, and the start-up of a child: measured for the LSTM presets on
-#: two cores of a Xeon server (7 to 70 GFLOP/s, 2.5 s). A rough guess elsewhere, and said to be one.
-ASSUMED_FLOPS = 15e9
-ASSUMED_START_S = 2.5
 
 
 @dataclass
@@ -44,47 +32,6 @@ class Progress:
         if current is not None:
             self.current = current
         self.changed(self)
-
-
-def memory_B(point: Point) -> int:
-    """What a child needs for the point: exact counts of the model's tensors, and the interpreter with torch."""
-    return CHILD_B + points.costs(point.axes).memory_B
-
-
-def estimate_s(spec: Spec) -> float:
-    """Rough time of the sweep: children start and warm up one after the other, then blocks follow. An assumption."""
-    seconds = 0.0
-    for point in spec.points:
-        iteration = points.costs(point.axes).flops / ASSUMED_FLOPS
-        block = max(float(spec.settings["block_seconds"]), iteration)
-        warmup = min(max(10 * iteration, 0.1), float(spec.settings["warmup_limit"]) + 3 * iteration)
-        seconds += ASSUMED_START_S + warmup + int(spec.settings["rounds"]) * block
-    return seconds * int(spec.settings["repetitions"])
-
-
-def groups(chosen: Sequence[Point], most: int, memory: int) -> list[list[Point]]:
-    """Points that are measured interleaved: whole families together, as many as `most` and the memory allow.
-
-    A family (variants of the same work) is split only where it alone is too large, its reference in the first part.
-    """
-    families: dict[Any, list[Point]] = {}
-    for point in chosen:
-        families.setdefault(point.family, []).append(point)
-    found: list[list[Point]] = []
-    room, left = 0, 0
-    for family in families.values():
-        ordered = sorted(family, key=lambda point: not point.is_reference)
-        need = sum(memory_B(point) for point in ordered)
-        if len(ordered) > room or need > left:
-            found.append([])
-            room, left = most, memory
-        for point in ordered:
-            if found[-1] and (room == 0 or memory_B(point) > left):
-                found.append([])
-                room, left = most, memory
-            found[-1].append(point)
-            room, left = room - 1, left - memory_B(point)
-    return [group for group in found if group]
 
 
 class Sweep:
@@ -108,9 +55,9 @@ class Sweep:
         missing = [point for point in self._spec.points if point.id not in finished]
         begun = sum(block.kind == "timed" for p in missing for block in self._store.blocks(self._run.run, p.id))
         self._progress.advance(per_point * len(finished) + begun)
-        memory = int(host.available_memory_B() * MOST_MEMORY)
+        memory = planning.shared_memory_B(self._run.host)
         try:
-            for group in groups(missing, int(self._spec.settings["group"]), memory):
+            for group in planning.groups(missing, int(self._spec.settings["group"]), memory):
                 self._measure_group([point for point in group if self._fits(point)])
         except KeyboardInterrupt:
             for record in assembly.unfinished(self._store, self._run):
@@ -121,7 +68,7 @@ class Sweep:
         """Whether the exact counts leave hope; otherwise the point is recorded as `does_not_fit`, untried."""
         if point.axes["device"] not in ("cpu", "auto") or self._run.host["accelerator"] is not None:
             return True  # the device's memory decides, and it is not the host's
-        need, have = memory_B(point), host.usable_memory_B()
+        need, have = planning.memory_B(point), host.usable_memory_B()
         if need <= have:
             return True
         self._conclude(point, "does_not_fit", f"it needs at least {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB")
@@ -186,7 +133,7 @@ class Sweep:
             self._conclude(point, failed.status, failed.reason)
 
     def _build(self, point: Point, measured: "_Measured") -> None:
-        self._progress.advance(current=describe(point, self._spec.points))
+        self._progress.advance(current=points.describe(point, self._spec.points))
         started = assembly.now()
         measured.ask(None)  # its greeting: torch is imported
         answer = measured.ask({"do": "build", "axes": point.axes, "settings": self._settings})
@@ -195,7 +142,7 @@ class Sweep:
         self._store.add_child(self._run.run, point.id, measured.process, report)
 
     def _block(self, point: Point, measured: "_Measured", kind: str, round_: int) -> None:
-        self._progress.advance(current=describe(point, self._spec.points))
+        self._progress.advance(current=points.describe(point, self._spec.points))
         request = {"do": "block", "kind": kind, "round": round_, "process": measured.process}
         answer = measured.ask(request)
         self._store.add_block(self._run.run, point.id, Block(**(answer["block"] | {"group": measured.group})))
@@ -230,77 +177,3 @@ class _Measured:
             return self.child.ask(request, self.left_s)
         finally:
             self.left_s = max(self.left_s - (time.monotonic() - began), 0.001)
-
-
-def describe(point: Point, among: Iterable[Point]) -> str:
-    """The values that tell the point from the others, in a few words: `tiny decode b16 amp-bf16`."""
-    varying = points.varying([each.axes for each in among])
-    shown = [name for name in axes.BY_NAME if name in varying or name in ("size", "workload")]
-    words = []
-    for name in shown:
-        row, value = axes.BY_NAME[name], point.axes[name]
-        if isinstance(row.kind, axes.Choice):
-            words += [str(value)] if value != row.default or not row.compares else []
-        elif value != row.default or not row.compares:
-            words.append(f"{row.label} {value}")
-    return ", ".join(words)
-
-
-def begin(spec: Spec, store: Store, corpus: str) -> Run:
-    """Start a new run of the spec in the store."""
-    started = assembly.now()
-    run = Run(
-        run=f"{started[:10].replace('-', '')}-{started[11:19].replace(':', '')}-{secrets.token_hex(2)}",
-        name=spec.name,
-        started_at=started,
-        points=tuple(point.axes for point in spec.points),
-        settings=spec.settings,
-        corpus=corpus,
-        host=host.describe(),
-    )
-    store.add_run(run)
-    return run
-
-
-def resume(spec: Spec, store: Store, corpus: str) -> Run:
-    """The latest run of the store, to go on with. Raises `UserError` where it was another spec, text or machine."""
-    runs = store.runs()
-    if not runs:
-        raise UserError(f"There is no run in {store.where} to resume.", "Start one: leave out --resume.")
-    run = runs[-1]
-    new = "Give the same spec and flags as before, or leave out --resume to start a new run."
-    changed = _changes(run, spec, corpus)
-    if changed:
-        raise UserError(f"Run {run.run} was started with {changed}.", new)
-    here = host.describe()
-    if run.host["fingerprint"] != here["fingerprint"]:
-        names = [name for name in host.IDENTITY if run.host.get(name) != here[name]]
-        was = ", ".join(f"{name} {run.host.get(name)} (now {here[name]})" for name in names)
-        raise UserError(f"Run {run.run} was measured on another machine or set-up: {was}.", new)
-    return run
-
-
-def _changes(run: Run, spec: Spec, corpus: str) -> str | None:
-    """What differs between a run and a spec, in words; None where nothing does."""
-    before = {points.point(axes).id: axes for axes in run.points}
-    after = {point.id: point.axes for point in spec.points}
-    if before.keys() != after.keys():
-        return (
-            f"other points ({len(before.keys() - after.keys())} are gone, {len(after.keys() - before.keys())} are new)"
-        )
-    for name, value in spec.settings.items():
-        if run.settings.get(name) != value:
-            return f"{name} = {run.settings.get(name)}, not {value}"
-    if run.corpus != corpus:
-        return f"the corpus {run.corpus or 'that comes with Python'}, not {corpus or 'that one'}"
-    return None
-
-
-def records(store: Store, run: Run) -> list[Record]:
-    """Every record of the run, and what was measured of its unfinished points, in the order of its points."""
-    order = {points.point(axes).id: place for place, axes in enumerate(run.points)}
-    found = [*store.records(run.run), *assembly.unfinished(store, run)]
-    return sorted(found, key=lambda record: order.get(record.point, len(order)))
-
-
-__all__ = ["Progress", "Sweep", "Value", "begin", "describe", "estimate_s", "groups", "records", "resume"]

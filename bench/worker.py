@@ -130,14 +130,13 @@ class Session:
         if axes["quantize"] == "int8-dynamic":
             model = quantize.int8_dynamic(model)
         model = model.to(self._device)
-        batches = text.batches(
-            read.train,
-            work.batch_size,
-            work.sequence_length,
-            work.generated_length,
-            count=workloads.BATCHES,
-            seed=int(axes["seed"]),
-        )
+        lengths = (work.sequence_length, work.generated_length)
+        try:
+            batches = text.batches(
+                read.train, work.batch_size, *lengths, count=workloads.BATCHES, seed=int(axes["seed"])
+            )
+        except UserError as error:  # too long for this text: so is this point, and others need not be
+            raise Unsupported(str(error)) from error
         placed = [(source.to(self._device), target.to(self._device)) for source, target in batches]
         subject = workloads.Subject(model, placed, chosen, float(axes["learning_rate"]), self._device)
         facts: dict[str, Value] = {

@@ -12,6 +12,7 @@ from bench.units import digits, quantity, scale
 from reports import labels, tables
 from reports.study import Study, memory, metric, study, values
 
+_LEGEND = "Medians; ± half the 95 % interval; time of one iteration; peak memory of the model."
 #: Reasons that are written out under the tables; the report has them all.
 _MOST_REASONS = 6
 
@@ -22,6 +23,8 @@ def print_table(records: list[Record], console: Console) -> None:
     for workload in dict.fromkeys(values(record)["workload"] for record in studied.records):
         members = [record for record in studied.records if values(record)["workload"] == workload]
         console.print(_table(studied, labels.workload(workload), members))
+    if any(record.status == "ok" for record in studied.records):
+        console.print(Text(_LEGEND, style="dim"))
     for (status, reason), failed in list(studied.causes.items())[:_MOST_REASONS]:
         console.print(Text(f"{len(failed)} × {status}: {reason} ({studied.some(failed, 1)})"))
     rest = len(studied.causes) - _MOST_REASONS

@@ -91,14 +91,29 @@ def test_a_mistake_is_one_clear_message_with_exit_code_2(pinchpoint, tmp_path, m
     assert len(err.splitlines()) <= 5
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00\x01binary", "caf\xe9".encode("latin-1"), b"too short"])
+@pytest.mark.parametrize("content", [b"", b"\x00\x01binary", "caf\xe9".encode("latin-1")])
 def test_a_corpus_that_is_no_text_ends_the_sweep_with_one_message(pinchpoint, tmp_path, small_flags, content):
     corpus = tmp_path / "text.txt"
     corpus.write_bytes(content)
     code, _, err = pinchpoint("run", "--corpus", corpus, "--output-dir", tmp_path / "out", *small_flags)
     assert code == 2
     assert "Traceback" not in err
-    assert "text.txt" in err or "tokens" in err
+    assert "text.txt" in err
+
+
+def test_a_point_that_is_longer_than_the_text_is_unsupported_and_the_others_are_measured(
+    pinchpoint, tmp_path, small_flags
+):
+    corpus = tmp_path / "text.txt"
+    corpus.write_text("A short text of a few words only. " * 4)
+    flags = [flag for flag in small_flags if not flag.startswith("--sequence-length")]
+    flags += ["--sequence-length=4,500", "-w", "prefill", "-b", "1", "-o", "jsonl"]
+    code, out, _ = pinchpoint("sweep", "ci", "--corpus", corpus, "--output-dir", tmp_path / "out", *flags)
+    found = {record["axes"]["sequence_length"]: record for record in map(json.loads, out.splitlines())}
+    assert code == 0
+    assert found[4]["status"] == "ok"
+    assert found[500]["status"] == "unsupported"
+    assert "tokens" in found[500]["reason"]
 
 
 def test_a_dry_run_measures_nothing_and_says_what_is_exact_and_what_is_a_guess(pinchpoint, tmp_path):

@@ -11,10 +11,11 @@ import time
 import psutil
 import pytest
 
-from bench import points, runner
+from bench import planning, points, runs
 from bench.errors import UserError
 from bench.opening import open_store
-from bench.runner import Progress, Sweep, groups
+from bench.planning import groups
+from bench.runner import Progress, Sweep
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def store(tmp_path):
 
 
 def measure(spec, store, run=None, **progress):
-    run = run or runner.begin(spec, store, "")
+    run = run or runs.begin(spec, store, "")
     shown = Progress(0, **progress)
     Sweep(spec, store, run, shown).measure()
     return run, shown
@@ -33,7 +34,7 @@ def measure(spec, store, run=None, **progress):
 def test_every_point_has_a_record_and_a_failing_one_does_not_stop_the_rest(small_spec, store):
     spec = small_spec({"precision": ["fp32", "tf32", "bf16"], "workload": "prefill"}, rounds=3)
     run, shown = measure(spec, store)
-    found = {record.axes["precision"]: record for record in runner.records(store, run)}
+    found = {record.axes["precision"]: record for record in runs.records(store, run)}
     assert {name: record.status for name, record in found.items()} == {
         "fp32": "ok",
         "tf32": "unsupported",
@@ -54,7 +55,7 @@ def test_points_that_are_compared_alternate_within_each_round(small_spec, store)
     run, _ = measure(spec, store)
     blocks = sorted(
         (block.started_s, record.point, block.round)
-        for record in runner.records(store, run)
+        for record in runs.records(store, run)
         for block in record.blocks
         if block.kind == "timed"
     )
@@ -64,7 +65,7 @@ def test_points_that_are_compared_alternate_within_each_round(small_spec, store)
 def test_each_repetition_is_a_fresh_process(small_spec, store):
     spec = small_spec({"workload": "prefill"}, repetitions=2, rounds=2)
     run, _ = measure(spec, store)
-    (record,) = runner.records(store, run)
+    (record,) = runs.records(store, run)
     timed = [block for block in record.blocks if block.kind == "timed"]
     assert [(block.process, block.round) for block in timed] == [(0, 0), (0, 1), (1, 2), (1, 3)]
 
@@ -85,7 +86,7 @@ def kill_one_child_when(store, count):
 def test_a_killed_child_becomes_a_crashed_record_that_keeps_its_blocks(small_spec, store):
     spec = small_spec({"workload": "prefill", "batch_size": [1, 2]}, rounds=4)
     run, _ = measure(spec, store, changed=kill_one_child_when(store, 4))
-    found = runner.records(store, run)
+    found = runs.records(store, run)
     crashed = [record for record in found if record.status == "crashed"]
     assert len(crashed) == 1
     assert "SIGKILL" in crashed[0].reason
@@ -96,13 +97,13 @@ def test_a_killed_child_becomes_a_crashed_record_that_keeps_its_blocks(small_spe
 def test_a_point_past_its_time_limit_becomes_timeout(small_spec, store):
     spec = small_spec({"size": "base", "vocabulary": "preset", "embedding": "preset", "hidden": "preset"}, time_limit=3)
     run, _ = measure(spec, store)
-    (record,) = runner.records(store, run)
+    (record,) = runs.records(store, run)
     assert record.status == "timeout"
 
 
 def test_ctrl_c_keeps_what_was_measured_and_resume_measures_only_the_rest(small_spec, store):
     spec = small_spec({"workload": "prefill", "batch_size": [1, 2]}, rounds=5)
-    run = runner.begin(spec, store, "")
+    run = runs.begin(spec, store, "")
 
     def stop(progress):
         if progress.done == 5:
@@ -110,12 +111,12 @@ def test_ctrl_c_keeps_what_was_measured_and_resume_measures_only_the_rest(small_
 
     with pytest.raises(KeyboardInterrupt):
         measure(spec, store, run, changed=stop)
-    before = {record.point: record for record in runner.records(store, run)}
+    before = {record.point: record for record in runs.records(store, run)}
     assert {record.status for record in before.values()} == {"interrupted"}
     assert not [c for c in psutil.Process().children() if "bench.worker" in " ".join(c.cmdline())]
 
-    measure(spec, store, runner.resume(spec, store, ""))
-    after = {record.point: record for record in runner.records(store, run)}
+    measure(spec, store, runs.resume(spec, store, ""))
+    after = {record.point: record for record in runs.records(store, run)}
     assert {record.status for record in after.values()} == {"ok"}
     for point, record in after.items():
         timed = [block for block in record.blocks if block.kind == "timed"]
@@ -175,22 +176,22 @@ def blocks_of(folder):
     ],
 )
 def test_resume_of_a_changed_sweep_is_refused_with_what_changed(small_spec, store, axes, settings, corpus, said):
-    runner.begin(small_spec(), store, "")
+    runs.begin(small_spec(), store, "")
     with pytest.raises(UserError, match=said):
-        runner.resume(small_spec(axes, **settings), store, corpus)
+        runs.resume(small_spec(axes, **settings), store, corpus)
 
 
 def test_resume_on_another_machine_is_refused_and_names_the_difference(small_spec, store, monkeypatch):
-    runner.begin(small_spec(), store, "")
-    there = runner.host.describe() | {"cpu": "Another CPU", "fingerprint": "0"}
-    monkeypatch.setattr(runner.host, "describe", lambda: there)
+    runs.begin(small_spec(), store, "")
+    there = runs.host.describe() | {"cpu": "Another CPU", "fingerprint": "0"}
+    monkeypatch.setattr(runs.host, "describe", lambda: there)
     with pytest.raises(UserError, match=r"now Another CPU"):
-        runner.resume(small_spec(), store, "")
+        runs.resume(small_spec(), store, "")
 
 
 def test_resume_without_a_run_is_refused(small_spec, store):
     with pytest.raises(UserError, match="no run in .* to resume"):
-        runner.resume(small_spec(), store, "")
+        runs.resume(small_spec(), store, "")
 
 
 def test_a_group_keeps_families_whole_and_stays_within_its_size_and_memory(small_spec):
@@ -201,7 +202,7 @@ def test_a_group_keeps_families_whole_and_stays_within_its_size_and_memory(small
     for group in made:
         for family in {point.family for point in group}:
             assert sum(point.family == family for point in group) == 3
-    tight = groups(spec.points, most=8, memory=int(2.5 * runner.memory_B(spec.points[-1])))
+    tight = groups(spec.points, most=8, memory=int(2.5 * planning.memory_B(spec.points[-1])))
     assert {len(group) for group in tight} <= {1, 2}
 
 

@@ -12,13 +12,12 @@ import click
 from bench import units
 from bench.commands import _output
 from bench.errors import UserError
-from bench.record import Record
 from bench.spec import Spec
 
 
-def measure(spec: Spec, flags: Mapping[str, Any]) -> int:
-    """Measure `spec` into the store of the output folder, print the results, write the report; the exit code."""
-    from bench import runner
+def measure(spec: Spec, flags: Mapping[str, Any], *, with_report: bool) -> int:
+    """Measure `spec` into the store of the output folder, print the results, write a report; the exit code."""
+    from bench import runner, runs
     from bench.opening import open_store
 
     _check_devices(spec)
@@ -28,26 +27,28 @@ def measure(spec: Spec, flags: Mapping[str, Any]) -> int:
         return 0
     folder: Path = flags["output_dir"]
     with open_store(str(folder), create=True) as store, _alone(folder):
-        run = (runner.resume if flags.get("resume") else runner.begin)(spec, store, corpus)
+        run = (runs.resume if flags.get("resume") else runs.begin)(spec, store, corpus)
         stopped = False
         with _output.progress(spec, quiet=flags["quiet"]) as progress, _terminated_like_ctrl_c():
             try:
                 runner.Sweep(spec, store, run, progress).measure()
             except KeyboardInterrupt:
                 stopped = True
-        records = runner.records(store, run)
-    _report(records, spec, folder, flags["output"])
+        records = runs.records(store, run)
+    _output.show(records, _title(spec), flags["output"])
+    if with_report:
+        page = _output.write_report(records, _title(spec), folder)
+        click.echo(f"\nReport: {page}", err=flags["output"] != "table")
+    else:
+        click.echo(f"\nKept in {folder}; for a page: pinchpoint report {folder}", err=flags["output"] != "table")
     if stopped:
         click.echo("pinchpoint: stopped; go on with --resume.", err=True)
         return 130
     return 0 if any(record.status == "ok" for record in records) else 3
 
 
-def _report(records: list[Record], spec: Spec, folder: Path, chosen: str) -> None:
-    title = f"pinchpoint sweep: {spec.name}"
-    _output.show(records, title, chosen)
-    page = _output.write_report(records, title, folder)
-    click.echo(f"\nReport: {page}", err=chosen != "table")
+def _title(spec: Spec) -> str:
+    return f"pinchpoint sweep: {spec.name}"
 
 
 def _check_devices(spec: Spec) -> None:
@@ -77,15 +78,15 @@ def _corpus(given: Path | None) -> str:
 
 
 def _dry_run(spec: Spec) -> None:
-    from bench import runner
+    from bench import planning, points
 
     for point in spec.points:
-        memory = units.quantity(runner.memory_B(point), "B")
-        click.echo(f"{point.id}  {memory:>9}  {runner.describe(point, spec.points)}")
+        memory = units.quantity(planning.memory_B(point), "B")
+        click.echo(f"{point.id}  {memory:>9}  {points.describe(point, spec.points)}")
     click.echo(
         f"\n{len(spec.points)} points in {spec.settings['repetitions']} processes each; about "
-        f"{units.duration(runner.estimate_s(spec))}.\nMemory: exact counts of tensors plus "
-        f"{units.quantity(runner.CHILD_B, 'B')} for torch. Time: a guess at {runner.ASSUMED_FLOPS / 1e9:g} GFLOP/s."
+        f"{units.duration(planning.estimate_s(spec))}.\nMemory: exact counts of tensors plus "
+        f"{units.quantity(planning.CHILD_B, 'B')} for torch. Time: a guess at {planning.ASSUMED_FLOPS / 1e9:g} GFLOP/s."
     )
 
 

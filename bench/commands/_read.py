@@ -14,8 +14,8 @@ run_option = click.option(
 
 def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
     """The records of the chosen runs of all stores, and a title. Raises `UserError` where there is nothing to show."""
-    from bench import runner
     from bench.opening import open_store
+    from bench.runs import records as records_of
 
     found: list[Record] = []
     names: list[str] = []
@@ -27,7 +27,7 @@ def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
                 raise UserError(f"{where} has no run '{run}'.", f"It has: {', '.join(r.run for r in runs)}.")
             for each in chosen:
                 names.append(each.name)
-                found += runner.records(store, each)
+                found += records_of(store, each)
     if not found:
         raise UserError(f"There is no record in {', '.join(stores)} yet.", "Measure first: pinchpoint sweep.")
     return found, f"pinchpoint: {', '.join(dict.fromkeys(names))}"

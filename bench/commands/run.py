@@ -27,8 +27,8 @@ Examples:
 @_options.quiet
 @click.option("--dry-run", is_flag=True, help="print the expected memory and a rough time; measure nothing")
 def command(**flags: Any) -> int:
-    """Measure one point and report on it."""
+    """Measure one point and print it."""
     chosen = parse("", "run", _options.given(flags, axes.AXES), _options.given(flags, SETTINGS))
     if len(chosen.points) != 1:
         raise UserError(f"`run` measures one point; these flags name {len(chosen.points)}.", "Use `pinchpoint sweep`.")
-    return _measure.measure(chosen, flags)
+    return _measure.measure(chosen, flags, with_report=False)

@@ -34,7 +34,7 @@ Examples:
 def command(spec_name: str, **flags: Any) -> int:
     """Measure the points of SPEC (a shipped sweep or a TOML file) and report on them."""
     chosen = read(spec_name, _options.given(flags, axes.AXES), _options.given(flags, SETTINGS))
-    return _measure.measure(chosen, flags)
+    return _measure.measure(chosen, flags, with_report=True)
 
 
 command.help = f"{command.help} Shipped: {', '.join(shipped())}."

@@ -96,12 +96,8 @@ def _note(compared: _Compared) -> str:
         text.append(f"Of {len(decided)} intervals at 95 %, about {chance} may miss 1 by chance alone.")
     if unpaired:
         text.append(f"{labels.count(unpaired, 'ratio')} unpaired: taken from separate runs, so drift is part of it.")
-    return " ".join(
-        [
-            "An interval that reaches within 2 % of 1 is called no measurable difference; a hollow mark has no interval.",
-            *text,
-        ]
-    )
+    rule = "An interval that reaches within 2 % of 1 is called no measurable difference; a hollow mark has no interval."
+    return " ".join([rule, *text])
 
 
 def _size_table(pairs: Sequence[Pair]) -> Table | None:
