@@ -39,8 +39,8 @@ def record(
         reason=reason,
         started_at=started,
         finished_at=now(),
-        metrics=summary.metrics(blocks, costs, first["facts"], provided, reasons, _steps(point.axes)) if blocks else {},
-        costs=asdict(costs) | {"memory_B": costs.memory_B},
+        metrics=summary.metrics(blocks, costs, provided, reasons, _steps(point.axes)) if blocks else {},
+        costs=_known(point.axes, asdict(costs) | {"memory_B": costs.memory_B}),
         facts=dict(first.get("facts", {})) | {f"setting_{name}": value for name, value in run.settings.items()},
         host=run.host,
         warnings=[*_warnings(children), *summary.warnings(blocks)],
@@ -52,7 +52,7 @@ def record(
 
 
 def unfinished(store: Store, run: Run) -> list[Record]:
-    """Records, `interrupted`, of the points that have blocks but no record yet: what a killed sweep left."""
+    """Records, `interrupted`, of the points that have blocks but no record: what a stopped or killed sweep left."""
     finished = store.statuses(run.run)
     found = []
     for axes in run.points:
@@ -62,6 +62,12 @@ def unfinished(store: Store, run: Run) -> list[Record]:
             reason = f"the sweep ended after {len(blocks)} blocks of this point; `--resume` goes on"
             found.append(record(run, axes, store.children(run.run, point), blocks, "interrupted", reason))
     return found
+
+
+def _known(axes: Mapping[str, Value], counts: dict[str, int]) -> dict[str, int]:
+    """The counts that hold for the point: of a quantized model, bytes are counted for the fp32 one it was made from."""
+    unknown = ("weights_B", "bytes_moved", "memory_B") if axes["quantize"] != "none" else ()
+    return {name: count for name, count in counts.items() if name not in unknown}
 
 
 def _steps(axes: Mapping[str, Value]) -> int | None:

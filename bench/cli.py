@@ -9,7 +9,7 @@ from typing import cast
 
 import click
 
-from bench.errors import UserError
+from bench.errors import Unsupported, UserError
 from model import plugins
 
 _EPILOG = """
@@ -46,11 +46,14 @@ def main() -> None:
     sys.exit(_run())
 
 
-def _run() -> int:
+def _run() -> int:  # noqa: PLR0911 - one for each way to end
     try:
         code = cli.main(standalone_mode=False)
     except UserError as error:
         click.echo(f"pinchpoint: {error.message}\n  {error.remedy}", err=True)
+        return 2
+    except Unsupported as reason:
+        click.echo(f"pinchpoint: {reason}\n  `pinchpoint doctor` shows what can be run here.", err=True)
         return 2
     except click.ClickException as error:
         error.show()

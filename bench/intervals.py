@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from math import comb
+from math import exp, lgamma, log
 from statistics import median
 
 
@@ -14,10 +14,14 @@ def _rank(n: int, confidence: float) -> int | None:
     (David & Nagaraja, Order Statistics, section 7.1). [min, max] covers with 1 - 2 * 0.5^n: 96.9 % at n = 6.
     """
     below, k = 0.0, 0
-    while below + comb(n, k) / 2**n <= (1 - confidence) / 2:
-        below += comb(n, k) / 2**n
+    while (below := below + _binomial(n, k)) <= (1 - confidence) / 2:
         k += 1
     return k or None
+
+
+def _binomial(n: int, k: int) -> float:
+    """Probability of k among n at 1/2, by logarithms: 2^n is no float beyond n = 1023."""
+    return exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * log(2))
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float | None, float | None]:

@@ -18,14 +18,16 @@ _MAGIC = b"SQLite format 3\0"
 
 
 def open_store(where: str, *, create: bool = False) -> Store:
-    """Open a folder, a file or an SQLAlchemy URL. Without `create` it must exist; a read-only one is opened as such.
+    """Open a folder, a file or an SQLAlchemy URL; a read-only one is opened as such.
+
+    With `create`, `where` is a folder or a URL, and is made; without, it must exist.
 
     Raises `UserError` where there is none, where it is no store of ours, or where a newer pinchpoint wrote it.
     """
     if "://" in where:
         return _checked(_engine_of_url(where), _without_password(where), create, None)
     path = Path(where)
-    if path.is_dir() or (create and not path.suffix):
+    if create or path.is_dir():
         path = path / FILE_NAME
     if create:
         _make_folder(path.parent)
@@ -34,7 +36,7 @@ def open_store(where: str, *, create: bool = False) -> Store:
     if path.exists():
         _refuse_foreign(path)
     if create or _writable(path):
-        return _checked(_sqlite(f"sqlite:///{path}"), str(path), create, None)
+        return _checked(_sqlite(str(path)), str(path), create, None)
     return _read_only(path)
 
 
@@ -77,7 +79,7 @@ def _read_only(path: Path) -> Store:
     log = path.with_name(path.name + "-wal")
     try:
         if not log.exists() or log.stat().st_size == 0:
-            return _checked(_sqlite(f"sqlite:///file:{path.resolve()}?immutable=1&uri=true"), str(path), False, None)
+            return _checked(_sqlite(f"{path.resolve().as_uri()}?immutable=1", uri="true"), str(path), False, None)
         temporary = tempfile.TemporaryDirectory(prefix="pinchpoint-")
         for each in (path, log):
             shutil.copy(each, temporary.name)
@@ -85,10 +87,14 @@ def _read_only(path: Path) -> Store:
         raise UserError(
             f"The store {path} cannot be read: {error.strerror}.", "Copy it to a folder of yours."
         ) from error
-    return _checked(_sqlite(f"sqlite:///{Path(temporary.name) / path.name}"), str(path), False, temporary)
+    return _checked(_sqlite(str(Path(temporary.name) / path.name)), str(path), False, temporary)
 
 
-def _sqlite(url: str) -> sql.Engine:
+def _sqlite(database: str, **query: str) -> sql.Engine:
+    return _configured(sql.URL.create("sqlite", database=database, query=query))
+
+
+def _configured(url: sql.URL) -> sql.Engine:
     engine = sql.create_engine(url)
 
     @event.listens_for(engine, "connect")
@@ -103,7 +109,7 @@ def _sqlite(url: str) -> sql.Engine:
 
 def _engine_of_url(url: str) -> sql.Engine:
     try:
-        return _sqlite(url) if url.startswith("sqlite") else sql.create_engine(url)
+        return _configured(sql.make_url(url)) if url.startswith("sqlite") else sql.create_engine(url)
     except (SQLAlchemyError, ImportError, NoSuchModuleError) as error:
         raise UserError(
             f"The store {_without_password(url)} cannot be opened: {error}.",

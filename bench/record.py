@@ -78,6 +78,7 @@ class Block:
     steal_share: float | None = None
     readings: dict[str, float] = field(default_factory=dict)
     group: str = ""
+    warnings: list[Warn] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,27 @@ def _adapter() -> "TypeAdapter[Record]":
     from pydantic import TypeAdapter
 
     return TypeAdapter(Record)
+
+
+@cache
+def _block_adapter() -> "TypeAdapter[Block]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Block)
+
+
+def block_of(raw: object) -> Block:
+    """A block from a child's answer or a stored row. Raises `UserError` for what is none."""
+    from pydantic import ValidationError
+
+    try:
+        return _block_adapter().validate_python(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"This is not a block of schema {SCHEMA}: {first['loc']}: {first['msg']}.",
+            "Read the store with the pinchpoint that wrote it, or upgrade: pip install --upgrade pinchpoint.",
+        ) from error
 
 
 def to_json(record: Record) -> str:

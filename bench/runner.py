@@ -3,14 +3,15 @@
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench import assembly, host, planning, points
+from bench.errors import UserError
 from bench.executors.local import Child, ChildFailed, cache_folder
 from bench.points import Point
-from bench.record import Block, Status
+from bench.record import Status, block_of
 from bench.spec import Spec
 from bench.store import Run, Store
 
@@ -39,6 +40,7 @@ class Sweep:
 
     def __init__(self, spec: Spec, store: Store, run: Run, progress: Progress) -> None:
         self._spec, self._store, self._run, self._progress = spec, store, run, progress
+        self._alone: list[Point] = []
         self._random = random.Random(run.run)  # noqa: S311 - an order, not a secret
         self._rounds = int(spec.settings["rounds"])
         self._repetitions = int(spec.settings["repetitions"])
@@ -48,25 +50,24 @@ class Sweep:
     def measure(self) -> None:
         """Measure every point without a record. A failing point is recorded and the rest goes on.
 
-        On Ctrl-C what was measured becomes `interrupted` records, and KeyboardInterrupt goes on to the caller.
+        On Ctrl-C the children are ended, and KeyboardInterrupt goes on to the caller; the blocks are in the store.
         """
-        finished = {point for point, status in self._store.statuses(self._run.run).items() if status != "interrupted"}
+        finished = self._store.statuses(self._run.run).keys()
         per_point = self._rounds * self._repetitions
         missing = [point for point in self._spec.points if point.id not in finished]
         begun = sum(block.kind == "timed" for p in missing for block in self._store.blocks(self._run.run, p.id))
         self._progress.advance(per_point * len(finished) + begun)
         memory = planning.shared_memory_B(self._run.host)
-        try:
-            for group in planning.groups(missing, int(self._spec.settings["group"]), memory):
-                self._measure_group([point for point in group if self._fits(point)])
-        except KeyboardInterrupt:
-            for record in assembly.unfinished(self._store, self._run):
-                self._store.put_record(record)
-            raise
+        for group in planning.groups(missing, int(self._spec.settings["group"]), memory):
+            self._measure_group([point for point in group if self._fits(point)])
+        # Neighbours take memory too: what ran out of it in company is tried once more alone.
+        while self._alone:
+            self._measure_group([self._alone.pop()])
 
     def _fits(self, point: Point) -> bool:
         """Whether the exact counts leave hope; otherwise the point is recorded as `does_not_fit`, untried."""
-        if point.axes["device"] not in ("cpu", "auto") or self._run.host["accelerator"] is not None:
+        device = str(point.axes["device"])
+        if device.startswith("cuda") or (device == "auto" and self._run.host["accelerator"] is not None):
             return True  # the device's memory decides, and it is not the host's
         need, have = planning.memory_B(point), host.usable_memory_B()
         if need <= have:
@@ -92,7 +93,8 @@ class Sweep:
             for point in group:
                 if lacking[point]:
                     process = len(self._store.children(self._run.run, point.id))
-                    children[point] = _Measured(Child(), token, process, float(self._spec.settings["time_limit"]))
+                    limit_s = float(self._spec.settings["time_limit"])
+                    children[point] = _Measured(Child(), token, process, len(group) > 1, limit_s, limit_s)
             for point in list(children):
                 self._guard(children, point, self._build)
             for round_ in sorted(set().union(*lacking.values()) - {_OBSERVED - repetition}):
@@ -130,6 +132,9 @@ class Sweep:
         except ChildFailed as failed:
             del children[point]
             measured.child.kill()
+            if failed.status == "oom" and measured.in_company:
+                self._alone.append(point)
+                return
             self._conclude(point, failed.status, failed.reason)
 
     def _build(self, point: Point, measured: "_Measured") -> None:
@@ -139,13 +144,23 @@ class Sweep:
         answer = measured.ask({"do": "build", "axes": point.axes, "settings": self._settings})
         report = answer["built"] | {"started_at": started}
         measured.window_s = report["window_s"]
+        self._refuse_another_text(point, report)
         self._store.add_child(self._run.run, point.id, measured.process, report)
+
+    def _refuse_another_text(self, point: Point, report: Mapping[str, Any]) -> None:
+        """One record must not mix two texts: the file may have been changed since the point was begun."""
+        for before in self._store.children(self._run.run, point.id)[:1]:
+            if before["facts"]["corpus_sha256"] != report["facts"]["corpus_sha256"]:
+                raise UserError(
+                    f"The text was changed since run {self._run.run} began.",
+                    "Restore it, or leave out --resume to start a new run.",
+                )
 
     def _block(self, point: Point, measured: "_Measured", kind: str, round_: int) -> None:
         self._progress.advance(current=points.describe(point, self._spec.points))
         request = {"do": "block", "kind": kind, "round": round_, "process": measured.process}
         answer = measured.ask(request)
-        self._store.add_block(self._run.run, point.id, Block(**(answer["block"] | {"group": measured.group})))
+        self._store.add_block(self._run.run, point.id, block_of(answer["block"] | {"group": measured.group}))
         self._progress.advance(1 if kind == "timed" else 0)
 
     def _conclude(self, point: Point, status: Status, reason: str | None) -> None:
@@ -168,6 +183,8 @@ class _Measured:
     child: Child
     group: str
     process: int
+    in_company: bool
+    limit_s: float
     left_s: float
     window_s: float = 0.0
 
@@ -175,5 +192,9 @@ class _Measured:
         began = time.monotonic()
         try:
             return self.child.ask(request, self.left_s)
+        except ChildFailed as failed:
+            if failed.status != "timeout":
+                raise
+            raise ChildFailed("timeout", f"it took longer than its time limit of {self.limit_s:g} s") from None
         finally:
             self.left_s = max(self.left_s - (time.monotonic() - began), 0.001)

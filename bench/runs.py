@@ -1,10 +1,11 @@
 """A run of a spec: how it begins, whether it can be continued, and what there is of it."""
 
 import secrets
+from collections.abc import Mapping
 
 from bench import assembly, host, points
 from bench.errors import UserError
-from bench.record import Record
+from bench.record import Record, Value
 from bench.spec import Spec
 from bench.store import Run, Store
 
@@ -26,25 +27,26 @@ def begin(spec: Spec, store: Store, corpus: str) -> Run:
 
 
 def resume(spec: Spec, store: Store, corpus: str) -> Run:
-    """The latest run of the store, to go on with. Raises `UserError` where it was another spec, text or machine."""
+    """The run to go on with: the newest of this spec, text and machine of which anything was measured.
+
+    Raises `UserError` where the newest run is of another spec, text or machine and no older one fits.
+    """
     runs = store.runs()
     if not runs:
         raise UserError(f"There is no run in {store.where} to resume.", "Start one: leave out --resume.")
-    run = runs[-1]
-    new = "Give the same spec and flags as before, or leave out --resume to start a new run."
-    changed = _changes(run, spec, corpus)
-    if changed:
-        raise UserError(f"Run {run.run} was started with {changed}.", new)
     here = host.describe()
-    if run.host["fingerprint"] != here["fingerprint"]:
-        names = [name for name in host.IDENTITY if run.host.get(name) != here[name]]
-        was = ", ".join(f"{name} {run.host.get(name)} (now {here[name]})" for name in names)
-        raise UserError(f"Run {run.run} was measured on another machine or set-up: {was}.", new)
-    return run
+    fitting = [run for run in runs if _changes(run, spec, corpus, here) is None]
+    if not fitting:
+        raise UserError(
+            f"Run {runs[-1].run} was {_changes(runs[-1], spec, corpus, here)}.",
+            "Give the same spec and flags as before, or leave out --resume to start a new run.",
+        )
+    measured = store.measured()
+    return ([run for run in fitting if run.run in measured] or fitting)[-1]
 
 
-def _changes(run: Run, spec: Spec, corpus: str) -> str | None:
-    """What differs between a run and a spec, in words; None where nothing does."""
+def _changes(run: Run, spec: Spec, corpus: str, here: Mapping[str, Value | None]) -> str | None:
+    """What differs between a run and what is asked for here, in words; None where nothing does."""
     before = {points.point(axes).id: axes for axes in run.points}
     after = {point.id: point.axes for point in spec.points}
     if before.keys() != after.keys():
@@ -53,9 +55,13 @@ def _changes(run: Run, spec: Spec, corpus: str) -> str | None:
         )
     for name, value in spec.settings.items():
         if run.settings.get(name) != value:
-            return f"{name} = {run.settings.get(name)}, not {value}"
+            return f"started with {name} = {run.settings.get(name)}, not {value}"
     if run.corpus != corpus:
-        return f"the corpus {run.corpus or 'that comes with Python'}, not {corpus or 'that one'}"
+        return f"started with the corpus {run.corpus or 'that comes with Python'}, not {corpus or 'that one'}"
+    if run.host["fingerprint"] != here["fingerprint"]:
+        names = [name for name in host.IDENTITY if run.host.get(name) != here[name]]
+        was = ", ".join(f"{name} {run.host.get(name)} (now {here[name]})" for name in names)
+        return f"measured on another machine or set-up: {was}"
     return None
 
 

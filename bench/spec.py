@@ -85,7 +85,7 @@ def parse(text: str, name: str, overrides: Mapping[str, object], settings: Mappi
     """A spec from TOML text. Raises `UserError` with line and column, or with the key that is wrong."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, a number of 5,000 digits, 3,000 brackets
         lines = text.splitlines() or [""]
         end = f"at line {len(lines)}, column {len(lines[-1]) + 1}, the end"
         said = str(error).replace("at end of document", end)

@@ -32,27 +32,36 @@ class OnDevice:
     """Wraps a step that a CUDA device runs asynchronously: returns only when the device is done with it.
 
     Device events around the step give the device's own time; the wall time of the loop contains it, and the difference
-    bounds what the host adds. It has met no real GPU yet.
+    bounds what the host adds. Events are made by `prepare`, outside the timed loop. It has met no real GPU yet.
     """
 
     def __init__(self, step: Step) -> None:
         self._step = step
         self._events: list[tuple[Any, Any]] = []
+        self._next = 0
+        self.prepare(1)
 
-    def __call__(self) -> None:
-        """One iteration, completed."""
+    def prepare(self, iterations: int) -> None:
+        """Make room for the events of that many iterations; those of earlier ones are forgotten."""
         import torch
 
-        start = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        missing = range(iterations - len(self._events))
+        event = torch.cuda.Event
+        self._events += [(event(enable_timing=True), event(enable_timing=True)) for _ in missing]  # type: ignore[no-untyped-call]
+        del self._events[iterations:]
+        self._next = 0
+
+    def __call__(self) -> None:
+        """One iteration, completed. Past the prepared ones, the oldest events are used again."""
+        import torch
+
+        start, end = self._events[self._next % len(self._events)]
         start.record()
         self._step()
         end.record()
         torch.cuda.synchronize()
-        self._events.append((start, end))
+        self._next += 1
 
-    def take_device_s(self) -> list[float]:
-        """Seconds between the events of each iteration since the last call."""
-        seconds = [start.elapsed_time(end) / 1e3 for start, end in self._events]
-        self._events.clear()
-        return seconds
+    def seconds(self) -> list[float]:
+        """Seconds between the events of each iteration since `prepare`."""
+        return [start.elapsed_time(end) / 1e3 for start, end in self._events[: self._next]]

@@ -17,7 +17,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from bench.errors import UserError
-from bench.record import Block, Record, Value, from_json, upgrade
+from bench.record import Block, Record, Value, block_of, from_json, upgrade
 
 #: Layout of the tables. A store with a higher number was written by a newer pinchpoint.
 LAYOUT = 1
@@ -135,7 +135,19 @@ class Store:
         with self._reading() as connection:
             rows = connection.execute(sql.select(_runs.c.body).order_by(_runs.c.started_at, _runs.c.run)).scalars()
             bodies = [json.loads(body) for body in rows]
-        return [Run(**(body | {"points": tuple(body["points"])})) for body in bodies]
+        try:
+            return [Run(**(body | {"points": tuple(body["points"])})) for body in bodies]
+        except (TypeError, KeyError) as error:
+            raise UserError(
+                f"A run in {self.where} is damaged, or from another version: {error}.",
+                "Read it with the pinchpoint that wrote it, or upgrade: pip install --upgrade pinchpoint.",
+            ) from error
+
+    def measured(self) -> set[str]:
+        """Ids of the runs of which anything was measured."""
+        with self._reading() as connection:
+            found = sql.union(sql.select(_blocks.c.run), sql.select(_records.c.run))
+            return set(connection.execute(found).scalars())
 
     def add_child(self, run: str, point: str, process: int, report: dict[str, Any]) -> None:
         """Keep what a process reported of the model it built."""
@@ -160,7 +172,7 @@ class Store:
         """The blocks of a point, in the order in which they were measured."""
         chosen = sql.select(_blocks.c.body).where(_blocks.c.run == run, _blocks.c.point == point)
         with self._reading() as connection:
-            found = [Block(**json.loads(body)) for body in connection.execute(chosen).scalars()]
+            found = [block_of(json.loads(body)) for body in connection.execute(chosen).scalars()]
         return sorted(found, key=lambda block: (block.process, block.kind != "timed", block.round))
 
     def put_record(self, record: Record) -> None:

@@ -4,17 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 from bench.intervals import median_interval, quantile
-from bench.record import Block, Metric, MetricInfo, Value, Warn
+from bench.record import Block, Metric, MetricInfo, Warn
 from model.shapes import Costs
 
-#: A hypervisor that takes more than this share of a block's CPU time disturbs it.
+#: A hypervisor that takes more than this share of the CPU time disturbs a measurement.
 MOST_STEAL = 0.01
 
 
 def metrics(
     blocks: Sequence[Block],
     costs: Costs,
-    facts: Mapping[str, Value],
     provided: Mapping[str, MetricInfo],
     reasons: Mapping[str, str],
     steps: int | None,
@@ -31,9 +30,6 @@ def metrics(
         found |= _times(timed, costs, steps)
     found |= {name: _reading(name, info, blocks, reasons) for name, info in provided.items()}
     found |= _energy(blocks, costs, found)
-    peak, start = found.get("max_ram_B"), facts.get("start_ram_B")
-    if peak is not None and peak.value is not None and isinstance(start, int):
-        found["ram_above_start_B"] = Metric(peak.value - start, "B", -1, "memory of the model", n=peak.n)
     return found
 
 
@@ -68,7 +64,8 @@ def _times(timed: Sequence[Block], costs: Costs, steps: int | None) -> dict[str,
 def _reading(name: str, info: MetricInfo, blocks: Sequence[Block], reasons: Mapping[str, str]) -> Metric:
     values = [block.readings[name] for block in blocks if name in block.readings]
     if not values:
-        reason = reasons.get(name, "no block was long enough to read it")
+        said = dict.fromkeys(warning.message for block in blocks for warning in block.warnings)
+        reason = reasons.get(name) or " ".join(said) or "no block was long enough to read it"
         return Metric(None, info.unit, info.direction, info.label, reason=reason)
     if info.combine == "max":
         return Metric(max(values), info.unit, info.direction, info.label, n=len(values))
@@ -100,17 +97,14 @@ def _energy(blocks: Sequence[Block], costs: Costs, found: Mapping[str, Metric]) 
 
 
 def warnings(blocks: Sequence[Block]) -> list[Warn]:
-    """What the blocks themselves say against trusting them."""
+    """What the blocks say against trusting them: each code once, and a processor that others used meanwhile."""
+    found = {warning.code: warning for block in reversed(blocks) for warning in block.warnings}
+    # /proc/stat counts in ticks of 10 ms, as long as a short block: only the mean over the blocks means something.
     stolen = [block.steal_share for block in blocks if block.steal_share is not None]
-    noisy = [share for share in stolen if share > MOST_STEAL]
-    found = []
-    if noisy:
-        found.append(
-            Warn(
-                "noisy_host",
-                f"In {len(noisy)} of {len(stolen)} blocks other virtual machines took over {MOST_STEAL:.0%} of the "
-                f"processor (at most {max(noisy):.0%}).",
-                "Measure on a quieter machine, or with more --rounds.",
-            )
+    if stolen and (share := sum(stolen) / len(stolen)) > MOST_STEAL:
+        found["noisy_host"] = Warn(
+            "noisy_host",
+            f"Other virtual machines took {share:.0%} of the processor while this point was measured.",
+            "Measure on a quieter machine, or with more --rounds.",
         )
-    return found
+    return list(found.values())

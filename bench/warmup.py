@@ -24,18 +24,29 @@ def drift(samples: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Warmup:
-    """What the warm-up saw: how many iterations in how many seconds, their typical duration, and if they settled."""
+    """What the warm-up saw: how many iterations in how many seconds, their typical duration, and if they settled.
+
+    `steady` is None where too few iterations fitted into the time limit to judge it.
+    """
 
     iterations: int
     seconds: float
     iteration_s: float
-    steady: bool
+    steady: bool | None
 
     @property
     def warnings(self) -> list[Warn]:
-        """`no_steady_state` where the drift never fell below the limit."""
+        """`no_steady_state` where the drift never fell below the limit, `short_warmup` where it cannot be told."""
         if self.steady:
             return []
+        if self.steady is None:
+            return [
+                Warn(
+                    "short_warmup",
+                    f"Only {self.iterations} iterations fitted into the warm-up, too few to tell whether it settled.",
+                    "Give it longer with --warmup-limit.",
+                )
+            ]
         return [
             Warn(
                 "no_steady_state",
@@ -57,4 +68,5 @@ def warm_up(run: Callable[[int], list[int]], limit_s: float, clock: Callable[[],
         if len(seen) > WINDOW and abs(drift(seen[-WINDOW:])) < MOST_DRIFT:
             return Warmup(len(seen), clock() - began, median(seen[-WINDOW:]), steady=True)
         seen += [sample / 1e9 for sample in run(1)]
-    return Warmup(len(seen), clock() - began, median(seen[-WINDOW:]), steady=False)
+    steady = False if len(seen) > WINDOW else None
+    return Warmup(len(seen), clock() - began, median(seen[-WINDOW:]), steady=steady)

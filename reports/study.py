@@ -159,7 +159,8 @@ def study(records: Iterable[Record]) -> Study:
     for record in ordered:
         by_host.setdefault(_fingerprint(record), []).append(record)
         if record.status == "ok":
-            by_family.setdefault((_fingerprint(record), point(record).family), []).append(record)
+            text = record.facts.get("corpus_sha256")
+            by_family.setdefault((_fingerprint(record), text, point(record).family), []).append(record)
     hosts = tuple(
         Host(_letters(index), members[0].host, tuple(members))
         for index, members in enumerate(sorted(by_host.values(), key=lambda m: min(r.started_at for r in m)))

@@ -13,6 +13,7 @@ REPORT = {
     "unavailable": {"power_nvml": "there is none."},
     "provided": {
         "max_ram_B": {"unit": "B", "direction": -1, "label": "peak", "combine": "max", "probe": "host_memory"},
+        "ram_above_start_B": {"unit": "B", "direction": -1, "label": "own", "combine": "max", "probe": "host_memory"},
         "avg_power_W": {"unit": "W", "direction": 0, "label": "power", "combine": "median", "probe": "power_nvml"},
     },
     "started_at": "2026-01-02T03:04:06+00:00",
@@ -20,7 +21,7 @@ REPORT = {
 
 
 def block(round_):
-    return Block("timed", 0, round_, 0.0, [16_000_000], 0.0, {"max_ram_B": 150.0})
+    return Block("timed", 0, round_, 0.0, [16_000_000], 0.0, {"max_ram_B": 150.0, "ram_above_start_B": 50.0})
 
 
 def test_a_record_holds_what_its_processes_reported_and_measured():
@@ -51,5 +52,12 @@ def test_blocks_without_a_record_become_an_interrupted_record(tmp_path):
         (made,) = assembly.unfinished(store, RUN)
         assert made.status == "interrupted"
         assert "--resume" in made.reason
-        store.put_record(made)
+        store.put_record(assembly.record(RUN, AXES, [REPORT], [block(0)], "ok", None))
         assert assembly.unfinished(store, RUN) == []
+
+
+def test_bytes_of_a_quantized_model_are_not_given_out_for_exact():
+    axes = points.point({"workload": "decode", "quantize": "int8-dynamic"}).axes
+    made = assembly.record(RUN, axes, [REPORT], [block(0)], "ok", None)
+    assert made.costs["flops"] > 0
+    assert not {"weights_B", "bytes_moved", "memory_B"} & set(made.costs)

@@ -75,6 +75,7 @@ MISTAKES = [
     (["report", "/dev/null"], "store"),
     (["export", "nosuch://user:secret@host/db"], "cannot be opened"),
     (["generate", "/no/such/model", "--prompt", "x"], "There is no checkpoint"),
+    (["train", "--precision", "tf32"], "tensor cores"),
     (["train", "--learning-rate", "0"], "learning_rate = '0' is out of range"),
 ]
 
@@ -141,6 +142,38 @@ def test_a_sweep_in_which_nothing_was_measured_exits_with_3(pinchpoint, tmp_path
     )
     assert code == 3
     assert json.loads(out)["status"] == "unsupported"
+
+
+@pytest.mark.parametrize("name", ["results.v1", "what?x", "50% off"])
+def test_a_folder_may_have_any_name(pinchpoint, tmp_path, small_flags, name):
+    code, out, _ = pinchpoint("run", "-o", "jsonl", "--output-dir", tmp_path / name, *small_flags)
+    assert code == 0
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert pinchpoint("export", tmp_path / name)[1] == out
+
+
+def test_a_sweep_that_is_stopped_at_once_says_so_and_exits_with_130(pinchpoint, tmp_path, small_flags, monkeypatch):
+    from bench import runner
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner.Sweep, "measure", stop)
+    code, out, err = pinchpoint("run", "--output-dir", tmp_path / "out", *small_flags)
+    assert code == 130
+    assert out == ""
+    assert "before anything was measured" in err
+
+
+def test_a_run_of_which_nothing_was_measured_hides_no_earlier_one(pinchpoint, results):
+    from bench.store import Run
+
+    with open_store(str(results)) as store:
+        (run,) = store.runs()
+        store.add_run(Run("empty", "quick", "2099-01-01T00:00:00+00:00", run.points, {}, "", run.host))
+    code, out, _ = pinchpoint("export", results)
+    assert code == 0
+    assert len(out.splitlines()) == 3
 
 
 def test_a_second_sweep_into_the_same_folder_is_refused(pinchpoint, tmp_path, small_flags):

@@ -12,7 +12,14 @@ FILES = sorted(path for package in ("model", "bench", "reports") for path in (RO
 #: Standard library only, so that everyone may import them.
 LIGHT = ("model.shapes", "model.errors", "model.plugins")
 #: The parts of `bench` that touch a model.
-TOUCHES_MODEL = ("bench.worker", "bench.capabilities", "bench.workloads", "bench.suite", "bench.commands")
+TOUCHES_MODEL = (
+    "bench.worker",
+    "bench.session",
+    "bench.capabilities",
+    "bench.workloads",
+    "bench.suite",
+    "bench.commands",
+)
 REPORTS_MAY = (
     "bench.record",
     "bench.store",

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from typing import ClassVar
 
 import psutil
 import pytest
 
-from bench import planning, points, runs
+from bench import planning, points, runner, runs
 from bench.errors import UserError
+from bench.executors.local import Child, ChildFailed
 from bench.opening import open_store
 from bench.planning import groups
 from bench.runner import Progress, Sweep
@@ -179,6 +181,86 @@ def test_resume_of_a_changed_sweep_is_refused_with_what_changed(small_spec, stor
     runs.begin(small_spec(), store, "")
     with pytest.raises(UserError, match=said):
         runs.resume(small_spec(axes, **settings), store, corpus)
+
+
+def test_resume_goes_on_with_the_run_that_was_measured_and_not_with_an_empty_one_after_it(small_spec, store):
+    spec = small_spec({"workload": "prefill"})
+    run, _ = measure(spec, store)
+    runs.begin(spec, store, "")
+    assert runs.resume(spec, store, "") == run
+    other = small_spec({"workload": "decode"})
+    runs.begin(other, store, "")
+    assert runs.resume(spec, store, "") == run
+
+
+def test_resume_over_a_changed_text_is_refused(small_spec, store, tmp_path):
+    corpus = tmp_path / "text.txt"
+    corpus.write_text("Some words of a text that is long enough for all. " * 5)
+    spec = small_spec({"workload": "prefill"})
+    run = runs.begin(spec, store, str(corpus))
+
+    def stop(progress):
+        if progress.done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(spec, store, run, changed=stop)
+    corpus.write_text("Quite other words, of a text that is long enough too. " * 5)
+    with pytest.raises(UserError, match="text was changed"):
+        measure(spec, store, runs.resume(spec, store, str(corpus)))
+
+
+def test_what_a_probe_warns_of_is_in_the_record(small_spec, store, tmp_path, monkeypatch):
+    """The probe is another package's, found by its entry point in the real child."""
+    (tmp_path / "theirs.py").write_text(
+        "from bench.probes import Probe\n"
+        "from bench.record import MetricInfo, Warn\n"
+        "class Theirs(Probe):\n"
+        "    window_s = 0.01\n"
+        "    provides = {'odd_W': MetricInfo('W', 0, 'odd power')}\n"
+        "    def unavailable(self): return None\n"
+        "    def __enter__(self): return self\n"
+        "    def __exit__(self, *_): pass\n"
+        "    def read(self): return {}\n"
+        "    def warnings(self): return [Warn('meter_lost', 'The meter fell silent.', 'Wake it.')]\n"
+        "def probe(device): return Theirs()\n"
+    )
+    info = tmp_path / "theirs-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[pinchpoint.probes]\ntheirs = theirs\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run, _ = measure(small_spec({"workload": "prefill"}), store)
+    (record,) = runs.records(store, run)
+    assert "meter_lost" in [warning.code for warning in record.warnings]
+    assert record.metrics["odd_W"].value is None
+    assert record.metrics["odd_W"].reason == "The meter fell silent."
+
+
+class CrowdedChild(Child):
+    """A real child, but one that runs out of memory while it has company."""
+
+    alive: ClassVar[set["CrowdedChild"]] = set()
+
+    def __init__(self):
+        super().__init__()
+        self.alive.add(self)
+
+    def ask(self, request, limit_s):
+        if request and request["do"] == "build" and request["axes"]["batch_size"] == 2 and len(self.alive) > 1:
+            raise ChildFailed("oom", "no memory left")
+        return super().ask(request, limit_s)
+
+    def kill(self):
+        self.alive.discard(self)
+        super().kill()
+
+
+def test_a_point_that_ran_out_of_memory_in_company_is_tried_again_alone(small_spec, store, monkeypatch):
+    monkeypatch.setattr(runner, "Child", CrowdedChild)
+    run, shown = measure(small_spec({"workload": "prefill", "batch_size": [1, 2]}), store)
+    assert [record.status for record in runs.records(store, run)] == ["ok", "ok"]
+    assert shown.failures == 0
 
 
 def test_resume_on_another_machine_is_refused_and_names_the_difference(small_spec, store, monkeypatch):

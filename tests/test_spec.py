@@ -55,6 +55,8 @@ def test_a_flag_replaces_its_axis_in_every_grid():
         ("[settings]\nround = 1", "Did you mean 'rounds'"),
         ("[settings]\nrounds = 0", "out of range"),
         ("[settings]\nrounds = true", "no number"),
+        ("seed = " + "9" * 5000, "is not TOML"),
+        ("a = " + "[" * 5000, "is not TOML"),
         ("grid = 3", "no list of tables"),
         ("grid = []", "no list of tables"),
         ("grid = [3]", "no table"),

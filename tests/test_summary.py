@@ -1,7 +1,7 @@
 import pytest
 
 from bench import summary
-from bench.record import Block, MetricInfo
+from bench.record import Block, MetricInfo, Warn
 from model.shapes import Costs
 
 COSTS = Costs(1000, 80, 4_000_000, 1, 1, 1, 1, 1, 1)
@@ -14,8 +14,8 @@ def block(round_, milliseconds, kind="timed", **readings):
     return Block(kind, 0, round_, 0.0, samples, steal_share=0.0, readings=readings)
 
 
-def metrics(blocks, provided=RAM, reasons=None, steps=None, facts=None):
-    return summary.metrics(blocks, COSTS, facts or {}, provided, reasons or {}, steps)
+def metrics(blocks, provided=RAM, reasons=None, steps=None):
+    return summary.metrics(blocks, COSTS, provided, reasons or {}, steps)
 
 
 def test_latency_is_the_median_over_blocks_with_an_interval_over_blocks():
@@ -43,10 +43,15 @@ def test_observed_blocks_are_not_used_for_times():
     assert metrics([block(0, [2]), block(-1, [99], "observed")])["latency_s"].value == 0.002
 
 
-def test_a_peak_is_the_largest_reading_and_the_models_own_is_above_the_start():
-    found = metrics([block(0, [1], max_ram_B=300.0), block(1, [1], max_ram_B=500.0)], facts={"start_ram_B": 200})
+def test_a_peak_is_the_largest_reading():
+    found = metrics([block(0, [1], max_ram_B=300.0), block(1, [1], max_ram_B=500.0)])
     assert found["max_ram_B"].value == 500
-    assert found["ram_above_start_B"].value == 300
+
+
+def test_a_meter_that_failed_gives_its_own_reason():
+    lost = Block("observed", 0, -1, 0.0, [10**6], warnings=[Warn("gpu_lost", "The GPU fell off the bus.", "Reset it.")])
+    assert metrics([lost], POWER)["avg_power_W"].reason == "The GPU fell off the bus."
+    assert [warning.code for warning in summary.warnings([lost, lost])] == ["gpu_lost"]
 
 
 def test_what_could_not_be_read_is_null_with_the_reason_and_never_zero():
@@ -63,11 +68,10 @@ def test_energy_and_time_come_from_the_same_block():
     assert found["joules_per_token"].value == pytest.approx(2.0 / 80)
 
 
-def test_stolen_time_is_warned_about_with_its_extent():
-    quiet = block(0, [1])
-    stolen = Block("timed", 0, 1, 0.0, [1], steal_share=0.2)
-    (warning,) = summary.warnings([quiet, stolen])
+def test_stolen_time_is_warned_about_with_its_share_over_all_blocks():
+    quiet = [block(i, [1]) for i in range(3)]
+    stolen = Block("timed", 0, 9, 0.0, [1], steal_share=0.2)
+    (warning,) = summary.warnings([*quiet, stolen])
     assert warning.code == "noisy_host"
-    assert "1 of 2 blocks" in warning.message
-    assert "20%" in warning.message
-    assert not summary.warnings([quiet])
+    assert "5%" in warning.message
+    assert not summary.warnings(quiet)

@@ -45,6 +45,8 @@ def test_a_workload_that_keeps_drifting_is_warned_about_at_the_time_limit():
 def test_three_iterations_run_even_without_time():
     found, _ = warm(lambda _: 5.0, limit_s=0.0)
     assert found.iterations == 3
+    assert found.steady is None
+    assert [warning.code for warning in found.warnings] == ["short_warmup"]
 
 
 def test_one_outlier_is_no_drift():

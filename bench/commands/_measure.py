@@ -27,7 +27,7 @@ def measure(spec: Spec, flags: Mapping[str, Any], *, with_report: bool) -> int:
         return 0
     folder: Path = flags["output_dir"]
     with open_store(str(folder), create=True) as store, _alone(folder):
-        run = (runs.resume if flags.get("resume") else runs.begin)(spec, store, corpus)
+        run = (runs.resume if flags["resume"] else runs.begin)(spec, store, corpus)
         stopped = False
         with _output.progress(spec, quiet=flags["quiet"]) as progress, _terminated_like_ctrl_c():
             try:
@@ -35,6 +35,9 @@ def measure(spec: Spec, flags: Mapping[str, Any], *, with_report: bool) -> int:
             except KeyboardInterrupt:
                 stopped = True
         records = runs.records(store, run)
+    if stopped and not records:
+        click.echo("pinchpoint: stopped before anything was measured.", err=True)
+        return 130
     _output.show(records, _title(spec), flags["output"])
     if with_report:
         page = _output.write_report(records, _title(spec), folder)

@@ -63,4 +63,5 @@ output_dir = click.option(
     metavar="FOLDER",
     help="where the store and the report go",
 )
+resume = click.option("--resume", is_flag=True, help="measure only what the same run in the folder lacks")
 quiet = click.option("-q", "--quiet", is_flag=True, help="no progress on stderr")

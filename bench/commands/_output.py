@@ -96,6 +96,18 @@ def write_report(records: list[Record], title: str, folder: Path) -> Path:
     return write(folder / "report.html", render_html.render(document))
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder` where it is missing. Raises `UserError` where files cannot be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"The output folder {folder} cannot be written: {error.strerror}.", "Choose another with --output-dir."
+        ) from error
+
+
 def write(path: Path, text: str) -> Path:
     """Write a file whole or not at all. Raises `UserError` where it cannot be written."""
     try:

@@ -21,7 +21,8 @@ def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
     names: list[str] = []
     for where in stores:
         with open_store(where) as store:
-            runs = store.runs()
+            measured = store.measured()
+            runs = [r for r in store.runs() if r.run in measured]
             chosen = runs if run == "all" else runs[-1:] if run == "latest" else [r for r in runs if r.run == run]
             if not chosen and runs:
                 raise UserError(f"{where} has no run '{run}'.", f"It has: {', '.join(r.run for r in runs)}.")

@@ -20,7 +20,7 @@ Examples:
 )
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="0 takes the likeliest word; 1 draws")
 @click.option("--top-k", type=int, default=None, help="draw from the k likeliest words alone")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of what is drawn")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="of what is drawn")
 def command(model: Path, prompt: str, length: int, temperature: float, top_k: int | None, seed: int) -> int:
     """Print how MODEL (a file of `pinchpoint train`) continues a prompt; it stops at the end of a sentence."""
     import torch

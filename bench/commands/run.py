@@ -25,6 +25,7 @@ Examples:
 @_options.output_dir
 @_options.output
 @_options.quiet
+@_options.resume
 @click.option("--dry-run", is_flag=True, help="print the expected memory and a rough time; measure nothing")
 def command(**flags: Any) -> int:
     """Measure one point and print it."""

@@ -29,7 +29,7 @@ Examples:
 @_options.output_dir
 @_options.output
 @_options.quiet
-@click.option("--resume", is_flag=True, help="measure only what the latest run in the folder lacks")
+@_options.resume
 @click.option("--dry-run", is_flag=True, help="print the points, the expected memory and a rough time; measure nothing")
 def command(spec_name: str, **flags: Any) -> int:
     """Measure the points of SPEC (a shipped sweep or a TOML file) and report on them."""

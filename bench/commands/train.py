@@ -58,12 +58,12 @@ def command(
     """Train a model; print and plot the loss per epoch; save model.safetensors."""
     values = {"batch_size": _BATCH_SIZE} | _options.given(flags, axes.AXES)
     point = points.point({name: axes.find(name).parse(value) for name, value in values.items()})  # type: ignore[arg-type]
-    _output.write(output_dir / "loss.svg", "")  # a folder that cannot be written is told before an hour of training
+    _output.make_folder(output_dir)  # one that cannot be written is told before an hour of training
 
     import torch
 
     from bench.executors.local import cache_folder
-    from bench.worker import resolve_device, set_threads
+    from bench.session import resolve_device, set_threads
     from model import architectures, checkpoint, precision, text, train
     from reports import plots
 
@@ -103,7 +103,5 @@ def command(
 def _print_epoch(epoch: Any) -> None:
     import math
 
-    click.echo(
-        f"{epoch.number:>5}  {epoch.train_loss:>10.3f}  {epoch.held_out_loss:>13.3f}  "
-        f"{math.exp(epoch.held_out_loss):>19.1f}"
-    )
+    perplexity = math.exp(min(epoch.held_out_loss, 700))  # exp(709) is the largest float
+    click.echo(f"{epoch.number:>5}  {epoch.train_loss:>10.3f}  {epoch.held_out_loss:>13.3f}  {perplexity:>19.1f}")

@@ -1,8 +1,8 @@
-"""The most memory that this process held during a block, and the peak of its control group.
+"""The most memory that this process held during a block.
 
 The kernel keeps the resident set's high-water mark (VmHWM), so no spike is missed between two samples; writing `5` to
 /proc/self/clear_refs sets it back (proc(5)). The kernel counts pages in batches per core, so the mark is good to about
-a megabyte. Memory of other processes, such as data loaders, is in the control group's peak alone.
+a megabyte. Memory of other processes, such as data loaders, is not in it.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench import control_group
 from bench.probes import Probe
 from bench.record import MetricInfo
 
@@ -19,12 +18,11 @@ _CLEAR_REFS = Path("/proc/self/clear_refs")
 
 _PROVIDES = {
     "max_ram_B": MetricInfo("B", -1, "peak memory", combine="max"),
-    "max_control_group_B": MetricInfo("B", -1, "peak memory of the control group since it began", combine="max"),
 }
 
 
 class HostMemory(Probe):
-    """VmHWM of each block. Entering costs one write and leaving two reads, together well under a millisecond."""
+    """VmHWM of each block. Entering costs one write and leaving one read, together well under a millisecond."""
 
     window_s = 0.0
     provides: Mapping[str, MetricInfo] = _PROVIDES
@@ -53,13 +51,11 @@ class HostMemory(Probe):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Read the high-water mark and the group's peak."""
+        """Read the high-water mark."""
         self._readings["max_ram_B"] = float(_high_water_mark(self._status.read_bytes()))
-        if (peak := control_group.memory_peak_B()) is not None:
-            self._readings["max_control_group_B"] = float(peak)
 
     def read(self) -> dict[str, float]:
-        """`max_ram_B`, and `max_control_group_B` where the kernel counts it."""
+        """`max_ram_B`."""
         return dict(self._readings)
 
 

@@ -10,7 +10,7 @@ from bench import assembly, points, summary
 from bench.errors import Unsupported
 from bench.executors.local import cache_folder
 from bench.record import Value
-from bench.worker import Session
+from bench.session import Session
 
 SETTINGS = {"block_seconds": 0.05, "warmup_limit": 0.5, "corpus": None, "cache": str(cache_folder())}
 #: Readings that pytest-benchmark has no place for; a value that could not be had stands as its reason.
@@ -53,7 +53,7 @@ def extra_info(session: Session, point: points.Point, report: dict[str, Any]) ->
         blocks.append(session.block("observed", -1, 0))
     provided, reasons = assembly.declared(report)
     costs = points.costs(point.axes)
-    metrics = summary.metrics(blocks, costs, report["facts"], provided, reasons, None)
+    metrics = summary.metrics(blocks, costs, provided, reasons, None)
     read = {
         reading: metrics[reading].reason if metrics[reading].value is None else metrics[reading].value
         for reading in READINGS

@@ -17,9 +17,10 @@ _TERMS = (
     ("Batch size", "how many sequences run together"),
     ("Throughput", "tokens of all sequences of the batch over the time they took"),
     ("Slowest 1 %", "99 of 100 iterations are faster than this (the 99th percentile)"),
-    ("Peak memory", "the most that the model took at any time: on a GPU what its allocator held, on a CPU the growth "
-     "of the process since before the model was built"),
-    ("Interval", "a range that covers the true median in 95 of 100 repetitions of the experiment"),
+    ("Peak memory", "the most that was taken while iterating: on a GPU what the allocator held, on a CPU the growth of "
+     "the process since before the model was built"),
+    ("Interval", "a range that holds the median of this run with 95 % confidence, judging by the spread of its blocks; "
+     "another day, or another process, may lie outside it"),
 )  # fmt: skip
 
 
@@ -53,8 +54,8 @@ def _paragraphs(study: Study) -> list[str]:
         f"{_span(rounds, 'round')}. Within a round, the configurations that are compared with each other run one short "
         "block each, so that a machine that speeds up or slows down does so for all of them.",
         "Intervals are those of order statistics: two of the sorted values, chosen so that they enclose the true "
-        "median with 95 % confidence whatever the shape of the noise. They need at least 6 values; with fewer, none "
-        "is given.",
+        "median of the blocks with 95 % confidence whatever the shape of the noise. They say how far to trust this "
+        "run, not how far another one may lie. They need at least 6 values; with fewer, none is given.",
         "A ratio is the median, over rounds, of the ratio of the two times measured in the same round. Where its "
         f"interval reaches within {NEGLIGIBLE:.0%} of 1, the report says that there is no measurable difference: two "
         "processes of the very same program can differ by as much.",

@@ -16,12 +16,18 @@ def _by_name(name: str) -> _Pick:
     return lambda record: metric(record, name)
 
 
+def _slowest(record: Record) -> Metric | None:
+    """The 99th percentile, where there are enough iterations for one in a hundred to be seen."""
+    found = metric(record, "latency_p99_s")
+    return found if found is not None and found.n >= 100 else None
+
+
 #: Head, how to find the metric, and whether the best of each group is marked.
 _COLUMNS: tuple[tuple[str, _Pick, bool], ...] = (
     ("throughput", _by_name("throughput_tokens_per_s"), True),
     ("time per iteration", _by_name("latency_s"), False),
     ("time per token", _by_name("tpot_s"), False),
-    ("slowest 1 %", _by_name("latency_p99_s"), False),
+    ("slowest 1 %", _slowest, False),
     ("peak memory", memory, False),
 )
 
@@ -33,7 +39,8 @@ def build(study: Study) -> Section | None:
     workloads = dict.fromkeys(values(record)["workload"] for record in study.records)
     parts = [_table(study, [r for r in study.records if values(r)["workload"] == name]) for name in workloads]
     lead = (
-        "Each value is a median; brackets hold its 95 % interval. The most tokens a second of each size stand in bold."
+        "Throughput and times are medians with their 95 % interval in brackets; memory is the peak. "
+        "The most tokens a second of each size stand in bold."
     )
     return Section("Results", lead, tuple(parts))
 
