@@ -49,8 +49,8 @@ class Session:
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)  # events and synchronization are of the current device
         threads = set_threads(axes["threads"])
-        torch.manual_seed(int(axes["seed"]))
         self._rehearse()
+        torch.manual_seed(int(axes["seed"]))
         self._start_ram = psutil.Process().memory_info().rss
         began = time.perf_counter()
         building: dict[str, Value] = {}
@@ -93,11 +93,7 @@ class Session:
             return
         with probe:
             yield
-        facts |= {
-            f"{name.removesuffix('_B')}_{phase}_B": round(value)
-            for name, value in probe.read().items()
-            if name == "max_ram_B"
-        }
+        facts[f"max_ram_{phase}_B"] = round(probe.read()["max_ram_B"])
 
     def _provided(self) -> dict[str, dict[str, str]]:
         """Every reading that a block may carry: what it is, and which probe reads it."""
