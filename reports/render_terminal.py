@@ -12,7 +12,7 @@ from bench.units import digits, quantity, scale
 from reports import labels, tables
 from reports.study import Study, memory, metric, study, values
 
-_LEGEND = "Medians; ± half the 95 % interval; time of one iteration; peak memory of the model."
+_LEGEND = "Medians; ± half the 95 % interval; memory: the peak of the model."
 #: Reasons that are written out under the tables; the report has them all.
 _MOST_REASONS = 6
 
