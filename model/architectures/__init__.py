@@ -23,12 +23,16 @@ class LanguageModel(nn.Module, ABC):
         """Logits (B, G, V) of each token of `target` (B, G), given `source` (B, S) and the targets before it."""
 
     @abstractmethod
-    def prefill(self, source: Tensor, lengths: Tensor | None = None) -> State:
-        """Read `source` (B, S): what generation starts from."""
+    def prefill(self, source: Tensor, lengths: Tensor | None = None, steps: int = 0) -> State:
+        """Read `source` (B, S): what generation starts from, with room set aside for `steps` steps (more may follow).
+
+        A state is consumed by its first step: afterwards it may be started from anew, but two continuations of one
+        state cannot take turns.
+        """
 
     @abstractmethod
-    def first(self, source: Tensor) -> Tensor:
-        """The tokens (B,) that the first step after `prefill(source)` consumes."""
+    def first(self, source: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The tokens (B,) that the first step after `prefill` consumes: <bos>, or a token that prefill left unread."""
 
     @abstractmethod
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:

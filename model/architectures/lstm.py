@@ -40,7 +40,7 @@ class LSTM(LanguageModel):
         logits: Tensor = self.projection(self.dropout(output))  # (B, G, V)
         return logits
 
-    def prefill(self, source: Tensor, lengths: Tensor | None = None) -> LSTMState:
+    def prefill(self, source: Tensor, lengths: Tensor | None = None, steps: int = 0) -> LSTMState:
         """The encoder's last h and c, (layers, B, H) each, at each source's true length."""
         embedded = self.dropout(self.embedding(source))  # (B, S, E)
         if lengths is not None:
@@ -49,7 +49,7 @@ class LSTM(LanguageModel):
         _, state = self.encoder(embedded)
         return state  # type: ignore[no-any-return]  # torch leaves nn.LSTM's call untyped
 
-    def first(self, source: Tensor) -> Tensor:
+    def first(self, source: Tensor, lengths: Tensor | None = None) -> Tensor:
         """<bos> (B,): the source is wholly in the state."""
         return source.new_full((len(source),), BOS)
 
