@@ -23,7 +23,7 @@ def _random(model: Any) -> Any:
 def _filled(config: Config, tensors: dict[str, Tensor]) -> Transformer:
     model = Transformer(config).eval()
     if config.tied:
-        tensors["projection.weight"] = tensors["embedding.weight"]
+        tensors["projection.weight"] = tensors["embedding.tokens.weight"]
     model.load_state_dict(tensors)
     return model
 
@@ -45,8 +45,8 @@ def gpt2() -> tuple[Any, Transformer]:
     }
     theirs = peer.state_dict()
     tensors = {
-        "embedding.weight": theirs["transformer.wte.weight"],
-        "positions.weight": theirs["transformer.wpe.weight"],
+        "embedding.tokens.weight": theirs["transformer.wte.weight"],
+        "embedding.positions.weight": theirs["transformer.wpe.weight"],
         "norm.weight": theirs["transformer.ln_f.weight"],
         "norm.bias": theirs["transformer.ln_f.bias"],
     }
@@ -75,7 +75,7 @@ def llama() -> tuple[Any, Transformer]:
     peer = _random(transformers.LlamaForCausalLM(settings))
     theirs = peer.state_dict()
     tensors = {
-        "embedding.weight": theirs["model.embed_tokens.weight"],
+        "embedding.tokens.weight": theirs["model.embed_tokens.weight"],
         "norm.weight": theirs["model.norm.weight"],
         "projection.weight": theirs["lm_head.weight"],
     }

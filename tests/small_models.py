@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.architectures import LanguageModel, build
-from model.shapes import lstm, transformer
+from model.shapes import lstm, rnn, transformer
 
 ROWS = 20
 
@@ -20,6 +21,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "lstm": {
         "tied": lstm.Config(vocabulary=ROWS, embedding=8, hidden=8, layers=2),
         "untied": lstm.Config(vocabulary=ROWS, embedding=6, hidden=8, layers=1),
+        "attention": lstm.Config(vocabulary=ROWS, embedding=6, hidden=8, layers=2, attention=True),
+    },
+    "rnn": {
+        "tied": rnn.Config(vocabulary=ROWS, embedding=8, hidden=8, layers=2),
+        "untied": rnn.Config(vocabulary=ROWS, embedding=6, hidden=8, layers=1),
+        "attention": rnn.Config(vocabulary=ROWS, embedding=8, hidden=8, layers=1, attention=True),
     },
     "transformer": {
         "llama": transformer.Config(vocabulary=ROWS, hidden=16, layers=2, heads=4, kv_heads=2, tied=False),
@@ -36,6 +43,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
         ),
         "mixed": transformer.Config(vocabulary=ROWS, hidden=12, layers=1, heads=3, kv_heads=1, bias=True),
     },
+}
+CONFIGS["seq2seq"] = {
+    "rotary": replace(CONFIGS["transformer"]["llama"], tied=True),
+    "learned": CONFIGS["transformer"]["gpt2"],
 }
 EVERY = [(name, option) for name, options in CONFIGS.items() for option in options]
 

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.architectures._kv_cache import KVCache
+from model.errors import Unsupported
 from model.shapes._transformer import Config
 
 #: Standard deviation of the start of every matrix (Radford et al., 2019); GPT-2 and Llama use the same.
@@ -50,6 +51,37 @@ def rotate(heads: Tensor, angles: Angles) -> Tensor:
     return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
 
 
+class Embedding(nn.Module):
+    """Embedded tokens with their positions: learned ones are added, rotary ones are angles for the attention."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        learned = config.positions == "learned"
+        self.tokens = nn.Embedding(config.vocabulary, config.hidden)
+        self.positions = nn.Embedding(config.context, config.hidden) if learned else None
+        self.rotary = None if learned else Rotary(config.head_dim, config.rotary_base)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, codes: Tensor, start: int, padding: Tensor | None = None) -> tuple[Tensor, Angles | None]:
+        """The stream (B, T, H) of `codes` (B, T) at positions from `start`, and the angles of rotary positions.
+
+        With `padding` (B, 1) codes before the first real one, that one stands at position 0. Raises `Unsupported`
+        where a sequence is longer than the learned positions.
+        """
+        end = start + codes.shape[1]
+        positions: slice | Tensor = slice(start, end)
+        if padding is not None:
+            positions = (torch.arange(start, end, device=codes.device) - padding).clamp(min=0)  # (B, T)
+        x = self.tokens(codes)  # (B, T, H)
+        if self.rotary is not None:
+            return self.dropout(x), self.rotary.angles(positions, end, codes.device)
+        assert self.positions is not None
+        table = self.positions.weight  # (context, H)
+        if end > len(table):
+            raise Unsupported(f"The model has learned {len(table)} positions; this sequence takes {end}.")
+        return self.dropout(x + table[positions]), None
+
+
 def make_norm(config: Config) -> nn.Module:
     """LayerNorm or RMSNorm (Zhang and Sennrich, 2019) over the width."""
     if config.norm == "rms":
@@ -81,7 +113,7 @@ class SelfAttention(nn.Module):
         `mask` (B, 1, T, L) is true where a query may look; without one, `causal` lets each look back and at itself.
         """
         query, key, value = (
-            part.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for part in self.qkv(x).split(self.widths, dim=-1)
+            split_heads(part, self.head_dim) for part in self.qkv(x).split(self.widths, dim=-1)
         )  # (B, heads, T, D), and twice (B, kv_heads, T, D)
         if angles is not None:
             query, key = rotate(query, angles), rotate(key, angles)
@@ -89,6 +121,11 @@ class SelfAttention(nn.Module):
             key, value = cache.store(key, value, start)  # (B, kv_heads, L, D)
         mixed = attend(query, key, value, mask, causal and mask is None and x.shape[1] > 1)  # (B, T, H)
         return self.out(mixed)  # type: ignore[no-any-return]  # torch leaves a module's call untyped
+
+
+def split_heads(x: Tensor, head_dim: int) -> Tensor:
+    """Heads apart: `x` (B, T, heads * D) as (B, heads, T, D)."""
+    return x.view(*x.shape[:2], -1, head_dim).transpose(1, 2)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from model.errors import UserError
 from model.shapes import Work
 from model.shapes._dimensions import check_choice, check_counts, check_flags, check_positive, check_share
-from model.shapes._operators import Operator, attention, elementwise, linear
+from model.shapes._operators import Operator, attention, elementwise, linear, lookup
 
 POSITIONS = ("learned", "rotary")
 ACTIVATIONS = ("gelu", "swiglu")
@@ -135,6 +135,17 @@ def feed_forward_parameters(config: Config) -> int:
     )
 
 
+def block_parameters(config: Config) -> int:
+    """A block: its attention, its feed-forward layer and a norm before each."""
+    return attention_parameters(config) + feed_forward_parameters(config) + 2 * norm_parameters(config)
+
+
+def embedding_parameters(config: Config) -> int:
+    """The table of tokens, the projection where that is another one, and the table of learned positions."""
+    tables = config.vocabulary * config.hidden * (1 if config.tied else 2)
+    return tables + (config.context * config.hidden if config.positions == "learned" else 0)
+
+
 def norm(config: Config, work: Work, tokens: int, calls: int = 1) -> Operator:
     """A norm over `tokens` of the stream, in `calls` calls, and its cast to what products read under autocast.
 
@@ -213,6 +224,23 @@ def cached(config: Config, work: Work, written: int, read: int) -> Operator:
     if itemsize != activation:
         moved += 2 * config.key_value_width * read * (activation + itemsize)
     return Operator(moved=moved)
+
+
+def embedded(config: Config, work: Work, batch: int, length: int) -> Operator:
+    """`length` tokens of each sequence looked up, with their positions."""
+    tokens = lookup(work, batch * length, config.hidden)
+    if config.positions != "learned":
+        return tokens
+    values, rows = batch * length * config.hidden, length * config.hidden
+    # rows of positions are shared by the batch, so their gradient is a sum over it
+    return (
+        tokens + lookup(work, length, config.hidden) + elementwise(work, values + rows, values, backward=values + rows)
+    )
+
+
+def projected(config: Config, work: Work, tokens: int) -> Operator:
+    """The last norm, and the projection to the vocabulary."""
+    return norm(config, work, tokens) + linear(work, tokens, config.hidden, config.vocabulary, bias=False)
 
 
 def block_transient(config: Config, tokens: int) -> int:

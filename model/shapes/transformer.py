@@ -4,27 +4,19 @@ Radford et al. (2019) for GPT-2; Touvron et al. (2023) for Llama.
 """
 
 from model.shapes import Costs, Work
-from model.shapes._operators import (
-    Operator,
-    cross_entropy,
-    elementwise,
-    inference,
-    linear,
-    lookup,
-    table_gradient,
-    training,
-)
+from model.shapes._operators import cross_entropy, inference, table_gradient, training
 from model.shapes._transformer import (
     Config,
     attend,
-    attention_parameters,
+    block_parameters,
     block_transient,
     cached,
+    embedded,
+    embedding_parameters,
     feed_forward,
-    feed_forward_parameters,
     kv_cache_bytes,
-    norm,
     norm_parameters,
+    projected,
     self_attention,
 )
 
@@ -88,33 +80,9 @@ def costs(config: Config, work: Work) -> Costs:
     return phases[work.phase](config, work)
 
 
-def _block_parameters(config: Config) -> int:
-    """Parameters of the blocks."""
-    block = attention_parameters(config) + feed_forward_parameters(config) + 2 * norm_parameters(config)
-    return config.layers * block
-
-
 def _parameters(config: Config) -> int:
-    tables = config.vocabulary * config.hidden * (1 if config.tied else 2)
-    positions = config.context * config.hidden if config.positions == "learned" else 0
-    return tables + positions + _block_parameters(config) + norm_parameters(config)
-
-
-def _embedded(config: Config, work: Work, batch: int, length: int) -> Operator:
-    tokens = lookup(work, batch * length, config.hidden)
-    if config.positions != "learned":
-        return tokens
-    values, rows = batch * length * config.hidden, length * config.hidden
-    # rows of positions are shared by the batch, so their gradient is a sum over it
-    return (
-        tokens + lookup(work, length, config.hidden) + elementwise(work, values + rows, values, backward=values + rows)
-    )
-
-
-def _projected(config: Config, work: Work, tokens: int, calls: int = 1) -> Operator:
-    return norm(config, work, tokens, calls) + linear(
-        work, tokens, config.hidden, config.vocabulary, bias=False, calls=calls
-    )
+    blocks = config.layers * block_parameters(config)
+    return embedding_parameters(config) + blocks + norm_parameters(config)
 
 
 def _train(config: Config, work: Work) -> Costs:
@@ -126,9 +94,9 @@ def _train(config: Config, work: Work) -> Costs:
         + feed_forward(config, work, batch * length)
     )
     step = (
-        _embedded(config, work, batch, length)
+        embedded(config, work, batch, length)
         + block * config.layers
-        + _projected(config, work, graded)
+        + projected(config, work, graded)
         + cross_entropy(work, graded, config.vocabulary)
         + table_gradient(work, config.vocabulary * config.hidden, lookups=1, tied=config.tied)
     )
@@ -150,9 +118,9 @@ def _prefill(config: Config, work: Work) -> Costs:
     return inference(
         work,
         _parameters(config),
-        _block_parameters(config) if length else 0,
+        config.layers * block_parameters(config) if length else 0,
         tokens,
-        _embedded(config, work, batch, length) + block * config.layers,
+        embedded(config, work, batch, length) + block * config.layers,
         transient_B=block_transient(config, tokens) * work.activation_itemsize,
         state_B=kv_cache_bytes(config, work, tokens),
     )
@@ -168,13 +136,13 @@ def _decode(config: Config, work: Work) -> Costs:
         + attend(config, work, batch, steps, seen, pairs=seen)
         + feed_forward(config, work, batch) * steps
     )
-    forward = block * config.layers + (_embedded(config, work, batch, 1) + _projected(config, work, batch)) * steps
+    forward = block * config.layers + (embedded(config, work, batch, 1) + projected(config, work, batch)) * steps
     # the layers' transients are gone when the logits are made
     transient = max(block_transient(config, batch), batch * (config.vocabulary + 3 * config.hidden))
     return inference(
         work,
         _parameters(config),
-        _block_parameters(config) + config.vocabulary * config.hidden,
+        config.layers * block_parameters(config) + config.vocabulary * config.hidden,
         batch * steps,
         forward,
         transient_B=transient * work.activation_itemsize,
