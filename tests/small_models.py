@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.architectures import LanguageModel, build
-from model.shapes import lstm, rnn, transformer
+from model.shapes import cnn, lstm, rnn, transformer
 
 ROWS = 20
 
@@ -44,6 +44,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "mixed": transformer.Config(vocabulary=ROWS, hidden=12, layers=1, heads=3, kv_heads=1, bias=True),
     },
 }
+CONFIGS["cnn"] = {
+    "tied": cnn.Config(vocabulary=ROWS, embedding=8, hidden=8, layers=2),
+    "untied": cnn.Config(vocabulary=ROWS, embedding=6, hidden=8, layers=1, kernel=5),
+}
 CONFIGS["seq2seq"] = {
     "rotary": replace(CONFIGS["transformer"]["llama"], tied=True),
     "learned": CONFIGS["transformer"]["gpt2"],
@@ -57,7 +61,7 @@ def model_of(architecture: str, config: Any, seed: int = 0) -> LanguageModel:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator) + float(parameter.dim() == 1))
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator) + float(parameter.dim() == 1))
     return model
 
 

@@ -28,3 +28,17 @@ def real(source: Tensor, lengths: Tensor | None) -> Tensor | None:
         return None
     positions = torch.arange(source.shape[1], device=source.device)  # (S,)
     return (positions < lengths.to(source.device).unsqueeze(1))[:, None, None]
+
+
+def without_padding(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """`x` (B, T, H) with zeros where nothing is real."""
+    mask = real(x, lengths)  # (B, 1, 1, T)
+    return x if mask is None else x * mask[:, 0, 0, :, None]
+
+
+def mean(states: Tensor, lengths: Tensor | None) -> Tensor:
+    """Mean (B, H) of each sequence's real `states` (B, T, H)."""
+    if lengths is None:
+        return states.mean(dim=1)
+    total = without_padding(states, lengths).sum(dim=1)  # (B, H)
+    return total / lengths.to(states.device).unsqueeze(1)
