@@ -60,8 +60,9 @@ def model_of(architecture: str, config: Any, seed: int = 0) -> LanguageModel:
     model = build(architecture, config, seed).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator) + float(parameter.dim() == 1))
+        for name, parameter in model.named_parameters():
+            scale = float(name.endswith("norm.weight"))  # a norm's starts at 1
+            parameter.copy_(scale + 0.4 * torch.randn(parameter.shape, generator=generator))
     return model
 
 
@@ -93,14 +94,14 @@ def counted(run: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def kept_bytes(run: Callable[[], Tensor], model: torch.nn.Module) -> int:
-    """Bytes that autograd keeps for the backward pass of what `run` returns, beside the model and codes."""
-    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+def kept_bytes(run: Callable[[], Tensor], model: torch.nn.Module, *codes: Tensor) -> int:
+    """Bytes that autograd keeps for the backward pass of what `run` returns, beside the model and what it is given."""
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *codes)}
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own and tensor.dtype != torch.int64:
+        if storage.data_ptr() not in own:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 

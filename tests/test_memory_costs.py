@@ -46,7 +46,9 @@ def test_memory_is_what_torch_takes(
 
     # of the three tensors of logits' size that live when backward begins, autograd keeps one: the log-softmax
     gradients = 2 * B * G * config.vocabulary * itemsize
-    kept = kept_bytes(lambda: F.cross_entropy(model(source, target).flatten(0, 1), target.flatten()), model)
+    kept = kept_bytes(
+        lambda: F.cross_entropy(model(source, target).flatten(0, 1), target.flatten()), model, source, target
+    )
     assert declared("train").activations_B - gradients == pytest.approx(kept, rel=kept_within)
     model.eval()
     with torch.no_grad():
