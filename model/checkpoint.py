@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,21 +20,25 @@ from model import shapes
 from model.architectures import LanguageModel, build
 from model.errors import UserError
 from model.text import Vocabulary
+from model.tokens import TokenOptions
 
 #: Key of our entry in the header, and the version of what stands there.
 ENTRY = "pinchpoint"
 FORMAT = 1
 
+#: Type of each option of the text.
+KNOWN = get_type_hints(TokenOptions)
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model, and how its text was made: `text_options` are the keywords of `model.corpus.tokenize`."""
+    """A trained model, and how its text was made: `text_options` are the keywords of `model.tokens.tokenize`."""
 
     model: LanguageModel
     architecture: str
     config: Any
     vocabulary: Vocabulary
-    text_options: Mapping[str, bool]
+    text_options: TokenOptions
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -108,7 +112,7 @@ def _entry(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
         words, options = entry["vocabulary"], entry["text_options"]
         version, _, _ = entry["format"], entry["architecture"], entry["config"]
         strings = all(type(word) is str for word in words)
-        flags = {str(name): value for name, value in options.items() if type(value) is bool}
+        flags = {str(name): value for name, value in options.items() if type(value) is KNOWN.get(name)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise foreign from error
     if version != FORMAT:
