@@ -9,7 +9,9 @@ from torch import Tensor
 from model.architectures.transformer import Transformer
 from model.shapes.transformer import Config
 
-WIDTHS = {"vocabulary": 50, "hidden": 32, "layers": 3, "heads": 4}
+#: The models know no beginning and no end of a text; by default GPT-2's would lie outside so small a vocabulary.
+NO_ENDS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None}
+WIDTHS: dict[str, Any] = {"vocabulary": 50, "hidden": 32, "layers": 3, "heads": 4}
 
 
 def _random(model: Any) -> Any:
@@ -32,7 +34,7 @@ def gpt2() -> tuple[Any, Transformer]:
     """transformers' GPT-2, and ours with its weights."""
     peer = _random(
         transformers.GPT2LMHeadModel(
-            transformers.GPT2Config(vocab_size=50, n_embd=32, n_layer=3, n_head=4, n_positions=64)
+            transformers.GPT2Config(vocab_size=50, n_embd=32, n_layer=3, n_head=4, n_positions=64, **NO_ENDS)
         )
     )
     names = {
@@ -71,6 +73,7 @@ def llama() -> tuple[Any, Transformer]:
         intermediate_size=40,
         rms_norm_eps=1e-5,
         max_position_embeddings=64,
+        **NO_ENDS,
     )
     peer = _random(transformers.LlamaForCausalLM(settings))
     theirs = peer.state_dict()

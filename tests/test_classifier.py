@@ -13,9 +13,6 @@ from model.shapes.classifier import ENCODERS, PRESETS, Config, costs
 from model.text import pad
 from tests.small_models import CONFIGS, Peak, counted, kept_bytes, random_codes
 
-# torch says so whenever oneDNN's flags are set, on machines without an Intel GPU
-pytestmark = pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN")
-
 each = pytest.mark.parametrize("encoder", ENCODERS)
 
 

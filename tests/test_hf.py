@@ -17,9 +17,6 @@ from tests.small_models import counted, random_codes, stepped
 
 transformers = pytest.importorskip("transformers", reason="the extra `hf` is not installed")
 
-# torch says so whenever oneDNN's flags are set, on machines without an Intel GPU
-pytestmark = pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN")
-
 
 def _gpt2() -> Any:
     return transformers.GPT2LMHeadModel(
