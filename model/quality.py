@@ -27,9 +27,11 @@ class Quality:
     `delta_ln_perplexity` is the variant's ln perplexity less the parent's, above 0 where the variant is worse;
     `delta_ln_perplexity_se` its standard error by a block bootstrap over whole sequences, since the tokens of one are
     not independent. It says how far other sequences of such a text would move the figure; neighbours share a topic, so
-    another text moves it further (blocks of 64 sequences gave 2.5 times as much on the default corpus). `kl_mean` and `kl_tail` are the mean and the 99.9 % quantile over tokens of KL(parent || variant)
-    in nats; `same_top_1` is the share of tokens whose likeliest word is the same. Where the variant's logits are not
-    finite on some token, those figures are None and `reason` says so; None too is a perplexity that no double holds.
+    another text moves it further (blocks of 64 sequences gave 2.5 times as much on the default corpus).
+
+    `kl_mean` and `kl_tail` are the mean and the 99.9 % quantile over tokens of KL(parent || variant) in nats;
+    `same_top_1` is the share of tokens whose likeliest word is the same. Where the variant's logits are not finite on
+    some token, all its figures are None and `reason` says so; None too is a perplexity that no double holds.
     """
 
     tokens: int

@@ -11,15 +11,15 @@ Because the result is an ordinary model of the smaller Config, its costs, its ch
 are those of any other model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from model import plugins, shapes
-from model.architectures import LanguageModel
+from model.architectures import LanguageModel, build
 from model.errors import Unsupported
 from model.prune import check_share
 
@@ -50,10 +50,7 @@ def narrowed(architecture: str, config: Any, share: float) -> Any:
     Raises `Unsupported` for an architecture whose units cannot be removed, `UserError` for a share that is none.
     """
     check_share(share)
-    hook = getattr(shapes.load(architecture), "narrowed", None)
-    if hook is None:
-        raise Unsupported(f"Structured pruning knows no units that could be removed from '{architecture}'.")
-    return hook(config, share)
+    return _hook(shapes.load(architecture), "narrowed", architecture)(config, share)
 
 
 def structured(model: LanguageModel, architecture: str, config: Any, smaller: Any) -> LanguageModel:
@@ -62,14 +59,11 @@ def structured(model: LanguageModel, architecture: str, config: Any, smaller: An
     A unit weighs the sum of squares of all that goes with it (the group norm of Wen et al., 2016, per unit); within
     each group the lightest go. Raises `Unsupported` for an architecture whose units cannot be removed.
     """
-    hook = getattr(plugins.load("model.architectures", architecture), "units", None)
-    if hook is None:
-        raise Unsupported(f"Structured pruning knows no units that could be removed from '{architecture}'.")
-    tensors = narrow(dict(model.named_parameters()), hook(config), smaller)
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # the weights drawn here are overwritten; dropout's draws go on as they were
-        made = cast(LanguageModel, plugins.load("model.architectures", architecture).build(smaller))
+    groups = _hook(plugins.load("model.architectures", architecture), "units", architecture)(config)
+    tensors = narrow(dict(model.named_parameters()), groups, smaller)
+    # the weights drawn here are overwritten; dropout's draws go on as they were
+    with torch.random.fork_rng(devices=[]):
+        made = build(architecture, smaller)
     like = next(model.parameters())
     made = made.to(like.device, like.dtype).train(model.training)
     with torch.no_grad():
@@ -80,17 +74,24 @@ def structured(model: LanguageModel, architecture: str, config: Any, smaller: An
     return made
 
 
+def _hook(module: object, name: str, architecture: str) -> Callable[..., Any]:
+    hook: Callable[..., Any] | None = getattr(module, name, None)
+    if hook is None:
+        raise Unsupported(f"Structured pruning knows no units that could be removed from '{architecture}'.")
+    return hook
+
+
 @torch.no_grad()
 def narrow(tensors: dict[str, Tensor], groups: Sequence[Group], smaller: Any) -> dict[str, Tensor]:
     """The parameters `tensors` by name without the lightest units of each group; `smaller` counts what stays."""
-    narrow_ones = dict(tensors)
+    left = dict(tensors)
     for group in groups:
         weights = _importance(tensors, group)  # (units,)
         kept = weights.topk(int(getattr(smaller, group.count))).indices
         for cut in group.cuts:
             indices = cut.members.to(kept.device)[kept].flatten().sort().values  # in their old order
-            narrow_ones[cut.parameter] = narrow_ones[cut.parameter].index_select(cut.dim, indices)
-    return narrow_ones
+            left[cut.parameter] = left[cut.parameter].index_select(cut.dim, indices)
+    return left
 
 
 def _importance(tensors: dict[str, Tensor], group: Group) -> Tensor:
