@@ -21,7 +21,7 @@ from model import factorize, precision, prune, quantize, structured
 from model.architectures import LanguageModel
 from model.errors import Unsupported, UserError
 from model.text import Text, Windows
-from model.train import Plan, TrainingStep, endless, optimizer
+from model.train import Plan, TrainingStep, WarmupCosine, endless, optimizer
 
 PRUNE_SCHEMES = ("unstructured", "structured", "2:4")
 
@@ -182,7 +182,9 @@ def _tune(model: LanguageModel, asked: Compression, text: Text | None, plan: Pla
     if asked.masks:
         prune.keep_zeros(model, updating)  # the optimizer ends with this round, and its hook with it
     mode = model.training
-    for _ in islice(endless(TrainingStep(model, updating, plan.precision), windows, plan), asked.tuning_steps):
+    schedule = WarmupCosine(round(plan.warmup_share * asked.tuning_steps), asked.tuning_steps)  # ends where it settles
+    step = TrainingStep(model, updating, plan.precision, schedule)
+    for _ in islice(endless(step, windows, plan), asked.tuning_steps):
         pass
     model.train(mode)
 
