@@ -9,12 +9,14 @@ instead: they share a topic each, so it says how much further another text would
 
 import copy
 import time
+from dataclasses import dataclass
 
 import torch
 
 from model import compress, quality, text
 from model.compress import Compression
 from model.parents import Parent, Recipe, hold_out, parent
+from model.quality import Quality
 from model.shapes.lstm import PRESETS
 from model.text import Text, Windows
 from model.train import Plan
@@ -23,6 +25,9 @@ from tests.proofs.proof import Outcome, main, table
 CONFIG = PRESETS["tiny"]
 HELD_OUT_SHARE = 0.3
 LENGTH = 32
+#: At 2e-3 the encoder leaves one source in a hundred in a state from which the decoder predicts nothing; whether a
+#: variant mends those few then decides its whole figure, and the standard error (rightly) grows tenfold.
+LEARNING_RATE = 1e-3
 LIMIT_S = 15.0
 VARIANTS = {
     "pruned 0.5": Compression(prune=0.5),
@@ -56,68 +61,70 @@ def spread_over_stretches(deltas: torch.Tensor, count: int = 20) -> float:
     return float(deltas[: count * length].view(count, length).mean(1).std()) / count**0.5 / LENGTH
 
 
-def trained(corpus: Text, quick: bool) -> Parent:
-    """The parent, trained now."""
-    plan = Plan(epochs=4 if quick else 8, sequence_length=LENGTH, generated_length=LENGTH, learning_rate=2e-3)
-    made = parent(Recipe("lstm", CONFIG, plan, budget_s=110 if quick else 600), corpus, folder=None)
-    print(
-        f"parent: {made.steps} steps in {made.seconds:.0f} s, {made.held_out_loss:.3f} nats a token on "
-        f"{len(corpus.held_out)} held-out tokens"
-    )
+def trained(corpus: Text, seed: int, budget_s: float) -> Parent:
+    """The parent of a seed, trained now."""
+    plan = Plan(4, sequence_length=LENGTH, generated_length=LENGTH, learning_rate=LEARNING_RATE, seed=seed)
+    made = parent(Recipe("lstm", CONFIG, plan, budget_s), corpus, folder=None)
+    print(f"parent {seed}: {made.steps} steps in {made.seconds:.0f} s, {made.held_out_loss:.3f} nats a held-out token")
     return made
 
 
+@dataclass(frozen=True)
+class Row:
+    """One variant of one parent: what was found, how long it took, and the standard error by two other ways."""
+
+    seed: int
+    name: str
+    found: Quality
+    delta: float
+    error: float
+    seconds: float
+    halves: float
+    stretches: float
+
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        numbers = [f"{value:.5f}" for value in (self.delta, self.error, allowed(self.delta), self.found.kl_mean or 0)]
+        checks = [f"{self.halves / self.error:.3f}", f"{self.stretches / self.error:.2f}"]
+        return [str(self.seed), self.name, *numbers, f"{self.found.same_top_1:.1%}", f"{self.seconds:.1f} s", *checks]
+
+
+def graded(made: Parent, seed: int, name: str, windows: Windows) -> Row:
+    """Compress a copy of the parent, and grade it; only the grading is timed."""
+    variant = compress.apply(copy.deepcopy(made.model), "lstm", CONFIG, VARIANTS[name], torch.device("cpu")).model
+    began = time.perf_counter()
+    grading = quality.grade(made.model, variant, windows)
+    found = quality.summarize(grading)
+    seconds = time.perf_counter() - began
+    delta, error = found.delta_ln_perplexity, found.delta_ln_perplexity_se
+    if delta is None or error is None:
+        raise SystemExit(f"{name}: {found.reason}")
+    deltas = grading.deltas()
+    halves, stretches = spread_over_halves(deltas, HALVINGS), spread_over_stretches(deltas)
+    return Row(seed, name, found, delta, error, seconds, halves, stretches)
+
+
 def prove(quick: bool) -> Outcome:
-    """Train a parent, grade every variant, and print each standard error beside what is allowed."""
+    """Train parents, grade every variant of each, and print each standard error beside what is allowed."""
     corpus = hold_out(text.load(None, CONFIG.vocabulary), HELD_OUT_SHARE)
-    made = trained(corpus, quick)
     windows = Windows(corpus.held_out, LENGTH, LENGTH, stride=LENGTH)
-    rows, worst, slowest, disagreement = [], 0.0, 0.0, 0.0
-    for name, asked in VARIANTS.items():
-        variant = compress.apply(copy.deepcopy(made.model), "lstm", CONFIG, asked, torch.device("cpu")).model
-        began = time.perf_counter()
-        graded = quality.grade(made.model, variant, windows)
-        found = quality.summarize(graded)
-        seconds = time.perf_counter() - began
-        delta, error = found.delta_ln_perplexity, found.delta_ln_perplexity_se
-        if delta is None or error is None:
-            raise SystemExit(f"{name}: {found.reason}")
-        halves = spread_over_halves(graded.deltas(), HALVINGS)
-        worst, slowest = max(worst, error / allowed(delta)), max(slowest, seconds)
-        disagreement = max(disagreement, abs(halves / error - 1))
-        rows.append(
-            [
-                name,
-                *(f"{value:.5f}" for value in (delta, error, allowed(delta))),
-                f"{found.kl_mean:.5f}",
-                f"{found.same_top_1:.1%}",
-                f"{seconds:.1f} s",
-                f"{halves / error:.3f}",
-                f"{spread_over_stretches(graded.deltas()) / error:.2f}",
-            ]
-        )
-    header = [
-        "variant",
-        "delta ln ppl",
-        "std. error",
-        "allowed",
-        "mean KL",
-        "same top 1",
-        "time",
-        "halves",
-        "stretches",
-    ]
-    table(header, rows)
-    print(
-        f"slowest {slowest:.1f} s (at most {LIMIT_S:.0f}); halves differ from the standard error by {disagreement:.0%}"
-    )
+    rows = []
+    for seed in range(1 if quick else 3):
+        made = trained(corpus, seed, budget_s=120 if quick else 600)
+        rows += [graded(made, seed, name, windows) for name in VARIANTS]
+    header = ["seed", "variant", "delta ln ppl", "std. error", "allowed", "mean KL", "same top 1", "time"]
+    table([*header, "halves", "stretches"], [row.cells() for row in rows])
+    worst = max(row.error / allowed(row.delta) for row in rows)
+    slowest = max(row.seconds for row in rows)
+    apart = max(abs(row.halves / row.error - 1) for row in rows)
+    print(f"slowest {slowest:.1f} s (at most {LIMIT_S:.0f}); halves differ from the standard error by {apart:.0%}")
     return Outcome(
         proof="quality_error",
         figure=worst,
         unit="of the allowed standard error",
-        n=len(windows) * LENGTH,
+        n=len(rows) * len(windows) * LENGTH,
         target="standard error of delta ln perplexity at most max(0.002, 5 % of |delta|), within 15 s for tiny",
-        holds=worst <= 1 and slowest <= LIMIT_S and disagreement <= AGREEMENT,
+        holds=worst <= 1 and slowest <= LIMIT_S and apart <= AGREEMENT,
     )
 
 
