@@ -126,9 +126,7 @@ class Session:
         """The model of `axes` on its device, with batches of text, and what there is to tell about it."""
         config, work = points.config(axes), points.work(axes)
         if not points.costs(axes).tokens:
-            raise Unsupported(
-                "A prompt of one token leaves a decoder-only model nothing to prefill."
-            )
+            raise Unsupported("A prompt of one token leaves a decoder-only model nothing to prefill.")
         corpus, cache = self._settings.get("corpus"), self._settings.get("cache")
         read = text.load(Path(corpus) if corpus else None, config.vocabulary, cache=Path(cache) if cache else None)
         asked = compress.Compression(

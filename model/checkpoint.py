@@ -99,6 +99,11 @@ def load(path: Path) -> Checkpoint:
         ) from error
     architecture, vocabulary = entry["architecture"], Vocabulary(tuple(entry["vocabulary"]))
     config = _config(path, architecture, entry["config"])
+    if len(vocabulary) > config.vocabulary:
+        raise UserError(
+            f"'{path}' has {len(vocabulary):,} words for {config.vocabulary:,} rows.",
+            "Make it again with `pinchpoint train`.",
+        )
     with torch.device("meta"):  # takes no memory, whatever dimensions the file names
         _fit(path, _tensors(build(architecture, config)), tensors)
     if entry["sha256"] != _digest(entry, tensors):
@@ -135,13 +140,13 @@ def _entry(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
         words, options, training = entry["vocabulary"], entry["text_options"], entry["training"]
         version, _, _, _ = entry["format"], entry["architecture"], entry["config"], entry["sha256"]
         strings = all(type(word) is str for word in words)
-        flags = {str(name): value for name, value in options.items() if type(value) is KNOWN.get(name)}
+        known = all(type(value) is KNOWN.get(name) for name, value in options.items())
         numbers = all(type(value) in (int, float) for value in training.values())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise foreign from error
     if version != FORMAT:
         raise UserError(f"'{path}' has format {version}; this pinchpoint reads {FORMAT}.", "Upgrade pinchpoint.")
-    if not (strings and flags and numbers):
+    if not (strings and known and numbers):
         raise foreign
     return entry
 
