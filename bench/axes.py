@@ -97,7 +97,8 @@ class Axis:
     """One thing that can be varied.
 
     `compares` marks an axis whose values are variants of the same work (precision, compression): points that differ
-    in those alone are measured interleaved with each other and shown as ratios to the axis' default.
+    in those alone are measured interleaved with each other and shown as ratios to the axis' default. `dimension` marks
+    a field of the architecture's Config; its default `preset` keeps what the preset has.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Axis:
     help: str
     flags: tuple[str, ...] = ()
     compares: bool = False
+    dimension: bool = False
 
     @cached_property
     def options(self) -> tuple[str, ...]:
@@ -123,8 +125,26 @@ class Axis:
             ) from None
 
 
+def _dimension(name: str, kind: Choice | Number, says: str) -> Axis:
+    return Axis(name, kind, "preset", name.replace("_", " "), says, dimension=True)
+
+
+def _words(*words: str) -> Choice:
+    return Choice(lambda: ("preset", *words))
+
+
+#: Architectures that no workload runs yet: a classifier continues no text, and a model of transformers needs a folder.
+_NOT_RUN = ("classifier", "hf")
+
 AXES: tuple[Axis, ...] = (
-    Axis("architecture", Choice(shapes.names), "lstm", "architecture", "reference model", ("-a",)),
+    Axis(
+        "architecture",
+        Choice(lambda: tuple(name for name in shapes.names() if name not in _NOT_RUN)),
+        "lstm",
+        "architecture",
+        "reference model",
+        ("-a",),
+    ),
     Axis("size", Choice(shapes.presets), "nano", "size", "preset of the model's dimensions", ("-s",)),
     Axis(
         "workload",
@@ -151,10 +171,15 @@ AXES: tuple[Axis, ...] = (
         "tokens that the decoder predicts (training) or generates (decode)",
         ("-n", "--n-gen"),
     ),
-    Axis("vocabulary", Number(8, 1 << 24, words=("preset",)), "preset", "vocabulary", "rows of the embedding"),
-    Axis("embedding", Number(1, 1 << 16, words=("preset",)), "preset", "embedding", "width of the embedding"),
-    Axis("hidden", Number(1, 1 << 16, words=("preset",)), "preset", "hidden", "width of the hidden state"),
-    Axis("layers", Number(1, 1024, words=("preset",)), "preset", "layers", "layers of encoder and decoder, each"),
+    _dimension("vocabulary", Number(8, 1 << 24, words=("preset",)), "rows of the embedding"),
+    _dimension("embedding", Number(1, 1 << 16, words=("preset",)), "width of the embedding, where it has its own"),
+    _dimension("hidden", Number(1, 1 << 16, words=("preset",)), "width of the hidden state"),
+    _dimension("layers", Number(1, 1024, words=("preset",)), "layers (of encoder and decoder, each)"),
+    _dimension("heads", Number(1, 1024, words=("preset",)), "attention heads of a Transformer"),
+    _dimension("kv_heads", Number(1, 1024, words=("preset",)), "heads of keys and values, fewer for grouped queries"),
+    _dimension("feed_forward", Number(1, 1 << 18, words=("preset",)), "width of a Transformer's feed-forward"),
+    _dimension("attention", _words("off", "on"), "attention over the encoder's states (lstm, rnn)"),
+    _dimension("kv_cache", _words("auto", "fp32", "bf16"), "number format of a Transformer's KV cache"),
     Axis("dropout", Number(0, 0.95, whole=False), 0.0, "dropout", "share of activations dropped in training"),
     Axis("optimizer", Choice(lambda: tuple(shapes.MOMENTS)), "adamw", "optimizer", "what updates the weights"),
     Axis("learning_rate", Number(1e-9, 100, whole=False), 1e-3, "learning rate", "step size of the optimizer"),
@@ -171,12 +196,28 @@ AXES: tuple[Axis, ...] = (
         Number(0, 0.999, whole=False),
         0.0,
         "pruned share",
-        "share of weights set to zero by magnitude",
+        "share of weights set to zero, or of units removed",
+        compares=True,
+    ),
+    Axis(
+        "prune_scheme",
+        Choice(lambda: ("unstructured", "structured", "2:4")),
+        "unstructured",
+        "pruning scheme",
+        "single weights, whole units, or two of every four weights",
+        compares=True,
+    ),
+    Axis(
+        "factorize",
+        Pattern(r"none|rank:\d{1,5}|energy:0?\.\d{1,6}|energy:1", "none, rank:N or energy:SHARE"),
+        "none",
+        "factorization",
+        "low-rank factors in place of the matrices of linear layers",
         compares=True,
     ),
     Axis(
         "quantize",
-        Choice(lambda: ("none", "int8-dynamic")),
+        Choice(lambda: ("none", "int8-dynamic", "int8-weight", "int4-weight", "fp8")),
         "none",
         "quantization",
         "number format of the stored weights",

@@ -7,7 +7,7 @@ import torch
 from bench import probes, workloads
 from bench.axes import BY_NAME, Choice
 from bench.errors import Unsupported
-from model import architectures, precision, quantize, shapes
+from model import architectures, compress, shapes
 from model.shapes.lstm import Config
 
 #: A model as small as any, so that trying takes milliseconds.
@@ -49,14 +49,12 @@ def _device(name: str) -> dict[str, Any]:
 def _try(device: torch.device, format_: str, quantized: str, workload: str) -> str | None:
     """Run one iteration of a very small model; why it cannot be run, or None."""
     try:
-        model: Any = precision.apply(
-            architectures.build("lstm", _CONFIG), format_, device, training=workload == "train"
-        )
-        if quantized == "int8-dynamic":
-            model = quantize.int8_dynamic(model)
+        asked = compress.Compression(precision=format_, quantize=quantized)
+        built = architectures.build("lstm", _CONFIG)
+        model = compress.apply(built, "lstm", _CONFIG, asked, device, training=workload == "train").model
         batches = [(torch.ones(2, 3, dtype=torch.long), torch.ones(2, 2, dtype=torch.long))]
         placed = [(source.to(device), target.to(device)) for source, target in batches]
-        subject = workloads.Subject(model.to(device), placed, format_, 1e-3, device)
+        subject = workloads.Subject(model, placed, format_, 1e-3, device)
         workloads.prepare(workload, subject, _WORK)()
     except (Unsupported, RuntimeError) as error:
         return " ".join(str(error).split())[:200]

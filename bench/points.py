@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -66,14 +66,15 @@ def describe(point: Point, among: Iterable[Point]) -> str:
 
 
 def config(values: Mapping[str, Value]) -> Any:
-    """The architecture's Config for a point's axes."""
+    """The architecture's Config for a point's axes, before anything is pruned."""
     dimensions = {
-        name: None if values[name] == "preset" else values[name]
-        for name in ("vocabulary", "embedding", "hidden", "layers")
+        axis.name: values[axis.name] for axis in axes.AXES if axis.dimension and values[axis.name] != "preset"
     }
-    return shapes.configure(
-        str(values["architecture"]), str(values["size"]), **dimensions, dropout=float(values["dropout"])
-    )
+    if "attention" in dimensions:
+        dimensions["attention"] = dimensions["attention"] == "on"
+    made = shapes.configure(str(values["architecture"]), str(values["size"]), **dimensions)
+    dropout = float(values["dropout"])
+    return replace(made, dropout=dropout) if dropout else made
 
 
 def work(values: Mapping[str, Value]) -> shapes.Work:
@@ -91,5 +92,9 @@ def work(values: Mapping[str, Value]) -> shapes.Work:
 
 
 def costs(values: Mapping[str, Value]) -> shapes.Costs:
-    """Exact counts for one iteration of the point."""
-    return shapes.load(str(values["architecture"])).costs(config(values), work(values))
+    """Exact counts for one iteration of the point; after structured pruning, of the smaller model."""
+    shape, made = shapes.load(str(values["architecture"])), config(values)
+    narrowed = getattr(shape, "narrowed", None)
+    if values["prune"] and values["prune_scheme"] == "structured" and narrowed is not None:
+        made = narrowed(made, float(values["prune"]))
+    return shape.costs(made, work(values))

@@ -13,11 +13,12 @@ import psutil
 import torch
 
 from bench import host, points, probes, workloads
+from bench.axes import AXES
 from bench.errors import Unsupported, UserError
 from bench.record import Block, MetricInfo, Value, Warn
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
-from model import architectures, precision, prune, quantize, text
+from model import architectures, compress, text
 
 #: A block holds no more iterations than that, however short they are.
 MOST_ITERATIONS = 10_000
@@ -114,7 +115,7 @@ class Session:
 
         torch loads about 100 MB of code at the first step of an optimizer; that is not the memory of the model.
         """
-        smallest = dict.fromkeys(("vocabulary", "embedding", "hidden", "layers"), "preset") | _REHEARSAL
+        smallest = {axis.name: axis.default for axis in AXES if axis.dimension} | _REHEARSAL
         subject, _ = self._subject(self._axes | smallest)
         step = workloads.prepare(str(self._axes["workload"]), subject, points.work(self._axes | smallest))
         time_iterations(step, 2)
@@ -124,17 +125,21 @@ class Session:
     def _subject(self, axes: Mapping[str, Value]) -> tuple[workloads.Subject, dict[str, Value]]:
         """The model of `axes` on its device, with batches of text, and what there is to tell about it."""
         config, work = points.config(axes), points.work(axes)
+        if not points.costs(axes).tokens:
+            raise Unsupported("A prompt of one token leaves a decoder-only model nothing to prefill.")
         corpus, cache = self._settings.get("corpus"), self._settings.get("cache")
         read = text.load(Path(corpus) if corpus else None, config.vocabulary, cache=Path(cache) if cache else None)
-        model: Any = architectures.build(str(axes["architecture"]), config).to(self._device)
-        parameters = sum(parameter.numel() for parameter in model.parameters())
-        chosen = str(axes["precision"])
-        if axes["quantize"] != "none" and chosen != "fp32":
-            raise Unsupported(f"int8-dynamic starts from fp32 weights; it does not combine with {chosen}.")
-        sparsity = prune.unstructured(model, float(axes["prune"])) if float(axes["prune"]) > 0 else 0.0
-        model = precision.apply(model, chosen, self._device, training=axes["workload"] == "train")
-        if axes["quantize"] == "int8-dynamic":
-            model = quantize.int8_dynamic(model)
+        asked = compress.Compression(
+            prune=float(axes["prune"]),
+            prune_scheme=str(axes["prune_scheme"]),
+            factorize=str(axes["factorize"]),
+            precision=str(axes["precision"]),
+            quantize=str(axes["quantize"]),
+        )
+        architecture, training = str(axes["architecture"]), axes["workload"] == "train"
+        built = architectures.build(architecture, config)
+        parameters = sum(parameter.numel() for parameter in built.parameters())
+        made = compress.apply(built, architecture, config, asked, self._device, training=training)
         lengths = (work.sequence_length, work.generated_length)
         try:
             batches = text.batches(
@@ -143,11 +148,12 @@ class Session:
         except UserError as error:  # too long for this text: so is this point, and others need not be
             raise Unsupported(str(error)) from error
         placed = [(source.to(self._device), target.to(self._device)) for source, target in batches]
-        subject = workloads.Subject(model, placed, chosen, float(axes["learning_rate"]), self._device)
+        subject = workloads.Subject(made.model, placed, asked.precision, float(axes["learning_rate"]), self._device)
         facts: dict[str, Value] = {
             "parameters": parameters,
-            "stored_weights_B": quantize.stored_bytes(model),
-            "sparsity": sparsity,
+            "stored_weights_B": made.stored_B,
+            "sparsity": made.sparsity,
+            "compression": "; then ".join(made.steps),
             "corpus": read.description,
             "corpus_sha256": read.sha256,
         }
@@ -198,13 +204,13 @@ def _iterations(block_s: float, iteration_s: float) -> int:
 
 
 def _masked_only(axes: Mapping[str, Value]) -> list[Warn]:
-    if not float(axes["prune"]):
+    if not float(axes["prune"]) or axes["prune_scheme"] == "structured":
         return []
     return [
         Warn(
             "masked_only",
             "Pruned weights are stored as zeros and multiplied like any other: no sparse kernel ran.",
-            "Expect no gain in speed or memory from unstructured pruning; it says what quality would cost.",
+            "Expect no gain in speed or memory from them; --prune-scheme structured removes whole units instead.",
         )
     ]
 

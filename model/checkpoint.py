@@ -1,15 +1,17 @@
 """A trained model on disk: safetensors, with everything that is needed to use it again as JSON in its header.
 
 Each parameter is stored once, under the first name that it has, so tied weights are tied again when they are loaded.
+A hash over all of it stands beside: a file of which one bit has turned is refused, not loaded as another model.
 """
 
 import contextlib
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,21 +22,29 @@ from model import shapes
 from model.architectures import LanguageModel, build
 from model.errors import UserError
 from model.text import Vocabulary
+from model.tokens import TokenOptions
 
 #: Key of our entry in the header, and the version of what stands there.
 ENTRY = "pinchpoint"
 FORMAT = 1
 
+#: Type of each option of the text.
+KNOWN = get_type_hints(TokenOptions)
+
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model, and how its text was made: `text_options` are the keywords of `model.corpus.tokenize`."""
+    """A trained model, and how its text was made: `text_options` are the keywords of `model.tokens.tokenize`.
+
+    `training` tells what the training took and reached, for whoever reads the file later.
+    """
 
     model: LanguageModel
     architecture: str
     config: Any
     vocabulary: Vocabulary
-    text_options: Mapping[str, bool]
+    text_options: TokenOptions
+    training: Mapping[str, float] = field(default_factory=dict)
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -45,8 +55,10 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "config": asdict(checkpoint.config),
         "vocabulary": checkpoint.vocabulary.words,
         "text_options": dict(checkpoint.text_options),
+        "training": dict(checkpoint.training),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(checkpoint.model).items()}
+    entry["sha256"] = _digest(entry, tensors)
     raw = to_bytes(tensors, {ENTRY: json.dumps(entry, ensure_ascii=False)})
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
@@ -71,6 +83,7 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint: the model in fp32, on the CPU, in evaluation mode. Nothing in the file is executed.
 
     Raises `UserError` for what is missing, damaged, not a checkpoint of ours, or does not fit its own architecture.
+    What comes back is what was saved, to the bit.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -84,15 +97,34 @@ def load(path: Path) -> Checkpoint:
         raise UserError(
             f"'{path}' is not a whole safetensors file ({error}).", "Make it again with `pinchpoint train`."
         ) from error
-    architecture, vocabulary, options = entry["architecture"], entry["vocabulary"], entry["text_options"]
+    architecture, vocabulary = entry["architecture"], Vocabulary(tuple(entry["vocabulary"]))
     config = _config(path, architecture, entry["config"])
+    if len(vocabulary) > config.vocabulary:
+        raise UserError(
+            f"'{path}' has {len(vocabulary):,} words for {config.vocabulary:,} rows.",
+            "Make it again with `pinchpoint train`.",
+        )
     with torch.device("meta"):  # takes no memory, whatever dimensions the file names
         _fit(path, _tensors(build(architecture, config)), tensors)
+    if entry["sha256"] != _digest(entry, tensors):
+        raise UserError(
+            f"'{path}' is damaged: its content is not what was saved.", "Make it again with `pinchpoint train`."
+        )
     model = build(architecture, config)
     with torch.no_grad():
         for name, parameter in _tensors(model).items():
             parameter.copy_(tensors[name])
-    return Checkpoint(model.eval(), architecture, config, vocabulary, options)
+    return Checkpoint(model.eval(), architecture, config, vocabulary, entry["text_options"], entry["training"])
+
+
+def _digest(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """Hash of the description (without the hash itself) and of each tensor's name, format, shape and bytes."""
+    described = {name: value for name, value in entry.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)  # reshape: a scalar has no bytes to view
+    return digest.hexdigest()
 
 
 def _tensors(model: LanguageModel) -> dict[str, Tensor]:
@@ -105,17 +137,18 @@ def _entry(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     )
     try:
         entry: dict[str, Any] = json.loads((metadata or {})[ENTRY])
-        words, options = entry["vocabulary"], entry["text_options"]
-        version, _, _ = entry["format"], entry["architecture"], entry["config"]
+        words, options, training = entry["vocabulary"], entry["text_options"], entry["training"]
+        version, _, _, _ = entry["format"], entry["architecture"], entry["config"], entry["sha256"]
         strings = all(type(word) is str for word in words)
-        flags = {str(name): value for name, value in options.items() if type(value) is bool}
+        known = all(type(value) is KNOWN.get(name) for name, value in options.items())
+        numbers = all(type(value) in (int, float) for value in training.values())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise foreign from error
     if version != FORMAT:
         raise UserError(f"'{path}' has format {version}; this pinchpoint reads {FORMAT}.", "Upgrade pinchpoint.")
-    if not strings or flags != options:
+    if not (strings and known and numbers):
         raise foreign
-    return entry | {"vocabulary": Vocabulary(tuple(words)), "text_options": flags}
+    return entry
 
 
 def _config(path: Path, architecture: object, dimensions: object) -> Any:

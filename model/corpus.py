@@ -1,4 +1,4 @@
-"""Where words come from: reads a corpus, splits it into tokens with nltk, and keeps the tokens for the next time."""
+"""Where words come from: reads a corpus, and keeps its tokens for the next time."""
 
 import contextlib
 import hashlib
@@ -7,14 +7,15 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Unpack
 
 from model.errors import UserError
+from model.tokens import END, TokenOptions, tokenize
 
-#: Stands in a stream of tokens where a sentence ends. No token contains white space.
-END = "\n"
+#: Version of the cached file; a change of the rules here or in `model/tokens.py` must change it.
+CACHE_FORMAT = 2
 
-#: Version of the cached file; a change of the rules below must change it.
-CACHE_FORMAT = 1
+__all__ = ["END", "Corpus", "decoded", "read", "tokenize", "tokens"]
 
 SUFFIXES = (".txt", ".md")
 
@@ -67,6 +68,11 @@ def _read_file(path: Path) -> str:
         raise UserError(f"There is no corpus '{path}'.", "Give an existing UTF-8 file or a folder of them.") from error
     except OSError as error:
         raise UserError(f"The corpus '{path}' cannot be read: {error.strerror}.", "Check its permissions.") from error
+    return decoded(raw, path)
+
+
+def decoded(raw: bytes, path: Path) -> str:
+    """The text that the bytes of `path` are. Raises `UserError` where they are no UTF-8."""
     if b"\0" in raw:
         raise UserError(f"The corpus '{path}' is binary.", "Give plain UTF-8 text.")
     try:
@@ -77,52 +83,21 @@ def _read_file(path: Path) -> str:
         ) from error
 
 
-def tokenize(text: str, *, stop_words: bool = False, stems: bool = False) -> list[str]:
-    """Lower-case English tokens of `text`, with `END` after each sentence.
+def tokens(corpus: Corpus, *, cache: Path | None, **options: Unpack[TokenOptions]) -> list[str]:
+    """Tokens of `corpus` by the `options` of `model.tokens.tokenize`.
 
-    Sentences by Punkt with its default parameters and words by the Treebank rules of nltk, neither of which needs
-    downloaded data. `stop_words` leaves out the words of the stop-words package, `stems` replaces each word by its
-    Snowball stem.
+    They come from the folder `cache` where it holds them already; a damaged file is written anew.
     """
-    from nltk.tokenize import NLTKWordTokenizer  # over 1 s, hence only where a text is new
-    from nltk.tokenize.punkt import PunktSentenceTokenizer
-
-    dropped = _stop_words() if stop_words else frozenset[str]()
-    words = NLTKWordTokenizer()
-    stream: list[str] = []
-    for sentence in PunktSentenceTokenizer().tokenize(text):
-        kept = [word for word in words.tokenize(sentence.lower()) if word not in dropped]
-        if kept:
-            stream.extend(kept)
-            stream.append(END)
-    return _stem(stream) if stems else stream
-
-
-def _stop_words() -> frozenset[str]:
-    from stop_words import get_stop_words
-
-    return frozenset(get_stop_words("en"))
-
-
-def _stem(stream: list[str]) -> list[str]:
-    from nltk.stem.snowball import EnglishStemmer
-
-    stemmer = EnglishStemmer()
-    stems = {word: stemmer.stem(word) if word != END else END for word in set(stream)}
-    return [stems[word] for word in stream]
-
-
-def tokens(corpus: Corpus, *, stop_words: bool, stems: bool, cache: Path | None) -> list[str]:
-    """`tokenize(corpus.text)`, from the folder `cache` where it holds them already; a damaged file is written anew."""
     if cache is None:
-        return tokenize(corpus.text, stop_words=stop_words, stems=stems)
+        return tokenize(corpus.text, **options)
     # whatever decides the tokens: the text, the options, and the versions of those who split it
-    identity = (CACHE_FORMAT, corpus.sha256, stop_words, stems, sys.version, version("nltk"), version("stop-words"))
+    libraries = (sys.version, version("nltk"), version("stop-words"))
+    identity = (CACHE_FORMAT, corpus.sha256, sorted(options.items()), libraries)
     key = hashlib.sha256(repr(identity).encode()).hexdigest()
     path = cache / f"tokens-{key[:32]}.txt"
     stream = _read_cached(path, key)
     if stream is None:
-        stream = tokenize(corpus.text, stop_words=stop_words, stems=stems)
+        stream = tokenize(corpus.text, **options)
         _write_cached(path, key, stream)
     return stream
 

@@ -28,7 +28,7 @@ def generate(
     """
     _check(length, temperature, top_k)
     model.eval()
-    state, tokens = model.prefill(source, lengths), model.first(source)
+    state, tokens = model.prefill(source, lengths, length), model.first(source, lengths)
     ended = torch.zeros_like(tokens, dtype=torch.bool)  # (B,)
     generated = []
     for _ in range(length):

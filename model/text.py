@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch.utils.data import Dataset
 from model import corpus as corpora
 from model.corpus import END
 from model.errors import UserError
+from model.tokens import TokenOptions
 
 PAD, UNK, BOS, EOS = range(4)
 SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
@@ -81,16 +83,14 @@ class Text:
     description: str
 
 
-def load(
-    corpus: Path | None, rows: int, *, stop_words: bool = False, stems: bool = False, cache: Path | None = None
-) -> Text:
+def load(corpus: Path | None, rows: int, *, cache: Path | None = None, **options: Unpack[TokenOptions]) -> Text:
     """Read `corpus` (see `model.corpus.read`) as codes of at most `rows` words.
 
-    `cache` is a folder that keeps the tokens, so that a second load takes milliseconds and no nltk. Raises
-    `UserError` for a corpus that is missing, empty, binary, or without a word.
+    `options` are those of `model.tokens.tokenize`. `cache` is a folder that keeps the tokens, so that a second load
+    takes milliseconds and no nltk. Raises `UserError` for a corpus that is missing, empty, binary, or without a word.
     """
     raw = corpora.read(corpus)
-    stream = corpora.tokens(raw, stop_words=stop_words, stems=stems, cache=cache)
+    stream = corpora.tokens(raw, cache=cache, **options)
     if not stream:
         raise UserError("No word is left of the corpus.", "Give a longer text, or keep its stop words.")
     cut = len(stream) - len(stream) // 10

@@ -1,14 +1,16 @@
 """Training: one step, used by the benchmark and by `fit` alike, and the loop over epochs with held-out loss."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from model import ao
 from model import precision as precisions
 from model.architectures import LanguageModel
 from model.errors import Unsupported, UserError
@@ -18,12 +20,15 @@ from model.text import PAD, Text, Windows
 CLIP_NORM = 1.0
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
+EIGHT_BIT = "adamw-8bit"
 
 
 def optimizer(model: nn.Module, name: str, learning_rate: float, weight_decay: float = 0.0) -> torch.optim.Optimizer:
-    """The optimizer `name` over what `model` has to train: plain SGD without momentum, Adam, or AdamW.
+    """The optimizer `name` over what `model` has to train: plain SGD without momentum, Adam, or AdamW, the
+    last also with its moments in 8 bits.
 
-    Raises `Unsupported` where nothing can be trained (int8 weights), `UserError` for an unknown name.
+    Raises `Unsupported` where nothing can be trained (int8 weights) or torchao is missing (8 bits), `UserError` for an
+    unknown name.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not parameters:
@@ -34,7 +39,9 @@ def optimizer(model: nn.Module, name: str, learning_rate: float, weight_decay: f
         return torch.optim.Adam(parameters, learning_rate, weight_decay=weight_decay)
     if name == "adamw":
         return torch.optim.AdamW(parameters, learning_rate, weight_decay=weight_decay)
-    raise UserError(f"There is no optimizer '{name}'.", f"Choose one of: {', '.join(OPTIMIZERS)}.")
+    if name == EIGHT_BIT:
+        return ao.adamw_8bit(parameters, learning_rate, weight_decay)
+    raise UserError(f"There is no optimizer '{name}'.", f"Choose one of: {', '.join([*OPTIMIZERS, EIGHT_BIT])}.")
 
 
 @dataclass(frozen=True)
@@ -59,11 +66,28 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD)
 
 
+def checkpoint_activations(model: nn.Module) -> None:
+    """Let each block of `model` forget its activations and compute them again in backward (Chen et al., 2016).
+
+    A block is an element of an nn.ModuleList, or a recurrent stack outside of one. In place: torch wraps each block,
+    under whose old name the state dict still finds it. Raises `Unsupported` where there is none.
+    """
+    listed = [block for found in model.modules() if isinstance(found, nn.ModuleList) for block in found]
+    inside = {id(module) for block in listed for module in block.modules()}
+    stacks = [stack for stack in model.modules() if isinstance(stack, nn.RNNBase) and id(stack) not in inside]
+    blocks = {id(block) for block in (*listed, *stacks)}
+    if not blocks:
+        raise Unsupported("The model has no blocks whose activations could be computed again.")
+    apply_activation_checkpointing(model, check_fn=lambda module: id(module) in blocks)
+
+
 class TrainingStep:
     """One optimizer step: forward under `precision`, cross-entropy, backward, clipping, update, schedule.
 
-    Never waits for the device, so a clock around it sees the device's time only where the caller synchronizes.
-    Raises `Unsupported` where `precision` cannot train on the model's device.
+    With `accumulation` n, a batch is read in n parts whose gradients are added up: the same update from less memory.
+    With `checkpointing`, the blocks of the model forget their activations (`checkpoint_activations`). Never waits for
+    the device, so a clock around it sees the device's time only where the caller synchronizes. Raises `Unsupported`
+    where `precision` cannot train on the model's device, `UserError` for an accumulation below 1.
     """
 
     def __init__(
@@ -72,34 +96,65 @@ class TrainingStep:
         optimizer: torch.optim.Optimizer,
         precision: str = "fp32",
         schedule: Callable[[int], float] | None = None,
+        *,
+        accumulation: int = 1,
+        checkpointing: bool = False,
     ) -> None:
+        if accumulation < 1:
+            raise UserError(f"Gradients of {accumulation} parts cannot be added up.", "Give an accumulation from 1.")
+        if checkpointing:
+            checkpoint_activations(model)
         self.model = model.train()
         self.optimizer = optimizer
         self.precision = precision
+        self.accumulation = accumulation
         self.device = next(model.parameters()).device
         self.scaler = precisions.scaler(precision, self.device)
         self.schedule = schedule
         self.steps = 0
-        self._learning_rates = [group["lr"] for group in optimizer.param_groups]
+        self._learning_rates = [float(group["lr"]) for group in optimizer.param_groups]
         self._parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
     def __call__(self, source: Tensor, target: Tensor) -> Tensor:
-        """Train on `source` (B, S) and `target` (B, G); the loss (scalar, detached) from before the update."""
+        """Train on `source` (B, S) and `target` (B, G); the loss (scalar, detached) from before the update.
+
+        Raises `UserError` where the batch has fewer sequences than it is to have parts.
+        """
         self._set_learning_rate()
         self.optimizer.zero_grad()
-        with precisions.autocast(self.precision, self.device):
-            loss = cross_entropy(self.model(source, target), target)
+        loss = self._backward(source, target) if self.accumulation == 1 else self._accumulate(source, target)
         if self.scaler is None:
-            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self._parameters, CLIP_NORM)
             self.optimizer.step()
         else:
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             self.scaler.unscale_(self.optimizer)  # the norm is of the true gradients
             nn.utils.clip_grad_norm_(self._parameters, CLIP_NORM)
             self.scaler.step(self.optimizer)
             self.scaler.update()
         self.steps += 1
+        return loss
+
+    def _accumulate(self, source: Tensor, target: Tensor) -> Tensor:
+        if len(source) < self.accumulation:
+            raise UserError(
+                f"A batch of {len(source)} cannot be read in {self.accumulation} parts.",
+                "Take a larger batch, or a smaller accumulation.",
+            )
+        graded = (target != PAD).sum()
+        parts = zip(source.tensor_split(self.accumulation), target.tensor_split(self.accumulation), strict=True)
+        return torch.stack([self._backward(*part, graded) for part in parts]).sum()
+
+    def _backward(self, source: Tensor, target: Tensor, graded: Tensor | None = None) -> Tensor:
+        """Add to the gradients; the detached loss, as a mean over `target`, or over `graded` tokens where given."""
+        with precisions.autocast(self.precision, self.device):
+            logits = self.model(source, target)
+            if graded is None:
+                loss = cross_entropy(logits, target)
+            else:
+                total = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD, reduction="sum")
+                loss = total / graded
+        scaled = loss if self.scaler is None else self.scaler.scale(loss)
+        scaled.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def _set_learning_rate(self) -> None:
@@ -107,7 +162,10 @@ class TrainingStep:
         if self.schedule is not None:
             factor = self.schedule(self.steps)
             for group, rate in zip(self.optimizer.param_groups, self._learning_rates, strict=True):
-                group["lr"] = rate * factor
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate * factor)  # torchao wants its tensor back
+                else:
+                    group["lr"] = rate * factor
 
 
 @dataclass(frozen=True)
@@ -159,16 +217,31 @@ def fit(
         mean = _Mean()
         model.train()
         for source, target in loader:
-            loss = step(source.to(step.device), target.to(step.device)).item()
-            if not math.isfinite(loss):
-                raise UserError(
-                    f"The loss is {loss} in epoch {number}.",
-                    f"Lower the learning rate: it is {plan.learning_rate:g}.",
-                )
-            mean.add(loss, target.numel())
+            mean.add(_trained(step, source, target, plan), target.numel())
         history.append(Epoch(number, mean.value, held_out_loss(model, held_out, plan.batch_size, plan.precision)))
         on_epoch(history[-1])
     return history
+
+
+def endless(step: TrainingStep, windows: Windows, plan: Plan) -> Iterator[float]:
+    """Train on `windows`, epoch after epoch, and give the loss of each step in nats a token; the caller stops.
+
+    Raises `UserError` where a loss is no longer finite.
+    """
+    generator = torch.Generator().manual_seed(plan.seed)
+    while True:
+        for source, target in DataLoader(windows, plan.batch_size, shuffle=True, generator=generator):
+            step.model.train()
+            yield _trained(step, source, target, plan)
+
+
+def _trained(step: TrainingStep, source: Tensor, target: Tensor, plan: Plan) -> float:
+    loss = step(source.to(step.device), target.to(step.device)).item()
+    if not math.isfinite(loss):
+        raise UserError(
+            f"The loss is {loss} in step {step.steps}.", f"Lower the learning rate: it is {plan.learning_rate:g}."
+        )
+    return loss
 
 
 def held_out_loss(model: LanguageModel, windows: Windows, batch_size: int, precision: str = "fp32") -> float:

@@ -13,7 +13,7 @@ from model.architectures import build
 from model.checkpoint import ENTRY, Checkpoint, load, save
 from model.errors import UserError
 from model.shapes.lstm import Config
-from model.text import Vocabulary
+from model.text import SPECIALS, Vocabulary
 
 TIED = Config(vocabulary=12, embedding=6, hidden=6, layers=2, dropout=0.1)
 UNTIED = Config(vocabulary=12, embedding=4, hidden=6, layers=1)
@@ -102,6 +102,7 @@ def tampered(path: Path, change: Callable[[dict[str, torch.Tensor], dict[str, An
         (lambda tensors, entry: entry.pop("vocabulary"), "carries no description"),
         (lambda tensors, entry: entry.update(vocabulary=[1]), "carries no description"),
         (lambda tensors, entry: entry.update(vocabulary=["a"]), "no vocabulary"),
+        (lambda tensors, entry: entry.update(vocabulary=[*SPECIALS, *map(str, range(10_000))]), "words for"),
         (lambda tensors, entry: entry.update(text_options=[]), "carries no description"),
         (lambda tensors, entry: entry.update(text_options={"stems": "yes"}), "carries no description"),
     ],

@@ -5,8 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from bench import points, probes, workloads
+from bench import axes, points, probes, workloads
+from bench.errors import Unsupported
 from bench.record import MetricInfo
+from bench.session import Session
 from bench.spec import read, shipped
 from model import architectures, plugins, shapes
 from reports.sections import __name__ as sections
@@ -36,11 +38,20 @@ def test_no_two_probes_provide_the_same_reading():
     assert len(provided) == len(set(provided))
 
 
-@pytest.mark.parametrize("architecture", shapes.names())
+def small(architecture):
+    """The small point on an architecture, with those of its dimensions that it has."""
+    has = {field.name for field in dataclasses.fields(shapes.load(architecture).Config)}
+    dimensions = {name: value for name, value in SMALL_AXES.items() if name in has}
+    heads = {"heads": 2, "kv_heads": 1, "feed_forward": 16}
+    dimensions |= {name: value for name, value in heads.items() if name in has}
+    return dimensions | {"architecture": architecture, "sequence_length": 4, "generated_length": 2}
+
+
+@pytest.mark.parametrize("architecture", axes.BY_NAME["architecture"].kind.words())
 @pytest.mark.parametrize("workload", plugins.names("bench.workloads"))
 def test_every_workload_runs_on_every_architecture(workload, architecture):
-    axes = points.point(SMALL | {"workload": workload, "architecture": architecture, "batch_size": 2}).axes
-    config, work = points.config(axes), points.work(axes)
+    values = points.point(small(architecture) | {"workload": workload, "batch_size": 2}).axes
+    config, work = points.config(values), points.work(values)
     model = architectures.build(architecture, config, seed=0)
     batch = (torch.full((2, work.sequence_length), 5), torch.full((2, work.generated_length), 6))
     step = workloads.prepare(workload, workloads.Subject(model, [batch], "fp32", 1e-3, torch.device("cpu")), work)
@@ -48,7 +59,7 @@ def test_every_workload_runs_on_every_architecture(workload, architecture):
     step()
 
 
-@pytest.mark.parametrize("architecture", shapes.names())
+@pytest.mark.parametrize("architecture", axes.BY_NAME["architecture"].kind.words())
 def test_a_shape_and_a_module_of_the_same_name_agree_on_the_parameters(architecture):
     assert architecture in plugins.names("model.architectures")
     for config in shapes.load(architecture).PRESETS.values():
@@ -58,6 +69,35 @@ def test_a_shape_and_a_module_of_the_same_name_agree_on_the_parameters(architect
         if costs.parameters < 30_000_000:
             built = architectures.build(architecture, config)
             assert sum(parameter.numel() for parameter in built.parameters()) == costs.parameters
+
+
+@pytest.mark.parametrize("architecture", axes.BY_NAME["architecture"].kind.words())
+def test_every_architecture_is_measured_in_every_compression_or_unsupported_with_a_reason(architecture):
+    variants = [
+        {},
+        {"prune": 0.5},
+        {"prune": 0.5, "prune_scheme": "structured"},
+        {"prune": 0.5, "prune_scheme": "2:4"},
+        {"factorize": "rank:2"},
+        {"quantize": "int8-dynamic"},
+        {"quantize": "int8-weight"},
+        {"quantize": "int4-weight"},
+        {"quantize": "fp8"},
+        {"quantize": "int8-dynamic", "precision": "amp-bf16"},
+    ]
+    for variant in variants:
+        values = points.point(small(architecture) | variant | {"workload": "decode", "batch_size": 2}).axes
+        session = Session(values, {"block_seconds": 0.001, "warmup_limit": 0, "corpus": None, "cache": None})
+        try:
+            report = session.build()
+        except Unsupported as reason:
+            assert variant, "the plain model must run"
+            assert str(reason).endswith(".")
+            continue
+        assert session.block("timed", 0, 0).samples_ns
+        assert report["facts"]["stored_weights_B"] > 0
+        if variant.get("prune_scheme") == "structured":
+            assert points.costs(values).weights_B == report["facts"]["stored_weights_B"]
 
 
 @pytest.mark.parametrize("name", plugins.names(sections))

@@ -23,10 +23,10 @@ class Scripted(LanguageModel):
     def forward(self, source: Tensor, target: Tensor, lengths: Tensor | None = None) -> Tensor:
         return self.script
 
-    def prefill(self, source: Tensor, lengths: Tensor | None = None) -> Any:
+    def prefill(self, source: Tensor, lengths: Tensor | None = None, steps: int = 0) -> Any:
         return 0
 
-    def first(self, source: Tensor) -> Tensor:
+    def first(self, source: Tensor, lengths: Tensor | None = None) -> Tensor:
         return source.new_full((len(source),), BOS)
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:

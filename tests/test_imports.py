@@ -30,7 +30,12 @@ REPORTS_MAY = (
     "bench.intervals",
 )
 #: A vendor's library is imported in one file alone.
-VENDORS = {"pynvml": "bench.nvml", "ray": "bench.executors.ray", "transformers": "model.architectures.hf"}
+VENDORS = {
+    "pynvml": "bench.nvml",
+    "ray": "bench.executors.ray",
+    "transformers": "model.architectures.hf",
+    "torchao": "model.ao",
+}
 
 
 def name_of(path):

@@ -1,59 +1,17 @@
-from collections.abc import Callable
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.flop_counter import FlopCounterMode
 
 from model import shapes
 from model.architectures import build
 from model.errors import UserError
 from model.shapes.lstm import PRESETS, Config, costs
 from model.text import PAD
-from model.train import TrainingStep, optimizer
-
-# torch says so whenever oneDNN's flags are set, on machines without an Intel GPU
-pytestmark = pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN")
-
-CONFIGS = [
-    Config(vocabulary=11, embedding=4, hidden=4, layers=1),
-    Config(vocabulary=13, embedding=6, hidden=4, layers=2),
-    Config(vocabulary=17, embedding=3, hidden=5, layers=3, dropout=0.1),
-]
-
-
-def counted(run: Callable[[], object]) -> int:
-    """FLOPs that torch counts; only with oneDNN off does it see into an LSTM."""
-    with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
 
 
 def codes(config: Config, batch: int, length: int) -> torch.Tensor:
     return torch.randint(PAD + 1, config.vocabulary, (batch, length))
-
-
-@pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize(("batch", "read", "generated"), [(1, 1, 1), (2, 5, 3), (3, 2, 7)])
-def test_flops_are_what_torch_counts(config: Config, batch: int, read: int, generated: int):
-    model = build("lstm", config)
-    source, target = codes(config, batch, read), codes(config, batch, generated)
-
-    def declared(phase: shapes.Phase) -> int:
-        return costs(config, shapes.Work(phase, batch, read, generated)).flops
-
-    def decode() -> None:
-        tokens, state = model.first(source), before
-        for _ in range(generated):
-            _, state = model.step(tokens, state)
-
-    step = TrainingStep(model, optimizer(model, "adamw", 1e-3))
-    assert counted(lambda: step(source, target)) == declared("train")
-    with torch.no_grad():
-        before = model.prefill(source)
-        assert counted(lambda: model.prefill(source)) == declared("prefill")
-        assert counted(decode) == declared("decode")
 
 
 @settings(max_examples=15, deadline=None)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import corpus
-from model.corpus import END, tokenize
 from model.errors import UserError
 from model.text import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary, Windows, batches, load, pad
+from model.tokens import END, tokenize
 
 TEXT = "The quick brown foxes are jumping. They don't stop! " * 40
 

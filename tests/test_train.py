@@ -7,11 +7,23 @@ from torch.nn import functional as F
 
 from model import shapes
 from model.architectures import LanguageModel, build
-from model.errors import UserError
+from model.errors import Unsupported, UserError
 from model.generate import generate
+from model.quantize import parts
 from model.shapes.lstm import Config
 from model.text import PAD, Text, Vocabulary, Windows, load, pad
-from model.train import CLIP_NORM, OPTIMIZERS, Epoch, Plan, TrainingStep, WarmupCosine, fit, held_out_loss, optimizer
+from model.train import (
+    CLIP_NORM,
+    EIGHT_BIT,
+    OPTIMIZERS,
+    Epoch,
+    Plan,
+    TrainingStep,
+    WarmupCosine,
+    fit,
+    held_out_loss,
+    optimizer,
+)
 
 SMALL = Config(vocabulary=400, embedding=32, hidden=32, layers=1)
 
@@ -147,3 +159,73 @@ def test_the_learning_rate_rises_in_a_line_and_falls_as_a_cosine():
         step(*some_batch())
         rates.append(made.param_groups[0]["lr"])
     assert rates == [0.5, 1.0, 1.5]
+
+
+def moved(**options: object) -> tuple[float, torch.Tensor]:
+    """The loss of one step over a batch of which half a target is padding, and all weights after it."""
+    model, (source, target) = build("lstm", SMALL, seed=0), some_batch()
+    target[0, 3:] = PAD
+    step = TrainingStep(model, optimizer(model, "sgd", 1.0), **options)
+    loss = float(step(source, target))
+    return loss, torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("options", [{"accumulation": 3}, {"accumulation": 4}, {"checkpointing": True}])
+def test_accumulation_and_checkpointing_change_the_memory_and_not_the_update(options: dict[str, object]):
+    (loss, weights), (expected_loss, expected) = moved(**options), moved()
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
+    torch.testing.assert_close(weights, expected, atol=1e-6, rtol=1e-5)
+
+
+def kept_for_backward(checkpointing: bool) -> int:
+    """Bytes of distinct tensors that autograd keeps when the loss is there."""
+    model, (source, target) = build("lstm", SMALL, seed=0), some_batch()
+    step = TrainingStep(model, optimizer(model, "sgd", 1.0), checkpointing=checkpointing)
+    weights = {parameter.data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.data_ptr() not in weights:
+            kept[tensor.data_ptr()] = tensor.nbytes
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        logits = step.model(source, target)
+    del logits
+    return sum(kept.values())
+
+
+def test_a_checkpointed_block_forgets_its_activations():
+    assert kept_for_backward(checkpointing=True) < 0.5 * kept_for_backward(checkpointing=False)
+
+
+def test_a_model_without_blocks_cannot_forget():
+    with pytest.raises(Unsupported, match="no blocks"):
+        TrainingStep(torch.nn.Linear(3, 3), torch.optim.SGD([torch.zeros(1)]), checkpointing=True)
+
+
+@pytest.mark.parametrize(("accumulation", "told"), [(0, "cannot be added up"), (5, "A batch of 4 cannot be read in 5")])
+def test_an_accumulation_that_the_batch_does_not_allow_is_one_sentence(accumulation: int, told: str):
+    with pytest.raises(UserError, match=told):
+        moved(accumulation=accumulation)
+
+
+def state_bytes(made: torch.optim.Optimizer) -> int:
+    kept = [value for state in made.state.values() for value in state.values() if value.dim() > 0]
+    return sum(part.nbytes for tensor in kept for part in parts(tensor))
+
+
+def test_adamw_with_8_bit_state_keeps_a_quarter_and_trains_alike():
+    config = Config(vocabulary=400, embedding=64, hidden=64, layers=1)
+    source, target = some_batch()
+    losses, sizes = [], []
+    for name in ("adamw", EIGHT_BIT):
+        model = build("lstm", config, seed=0)
+        made = optimizer(model, name, 1e-2)
+        step = TrainingStep(model, made, schedule=WarmupCosine(2, 8))
+        losses.append([float(step(source, target)) for _ in range(5)])
+        sizes.append(state_bytes(made))
+    assert losses[1][0] == losses[0][0]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1] == sorted(losses[1], reverse=True)
+    assert 0.25 < sizes[1] / sizes[0] < 0.33  # the tables and scales, and biases that stay in fp32

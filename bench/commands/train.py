@@ -65,6 +65,7 @@ def command(
     from bench.executors.local import cache_folder
     from bench.session import resolve_device, set_threads
     from model import architectures, checkpoint, precision, text, train
+    from model.tokens import TokenOptions
     from reports import plots
 
     chosen = point.axes
@@ -72,7 +73,7 @@ def command(
     set_threads(chosen["threads"])
     torch.manual_seed(int(chosen["seed"]))
     config = points.config(chosen)
-    options = {"stop_words": without_stop_words, "stems": stems}
+    options: TokenOptions = {"stop_words": without_stop_words, "stems": stems}
     read = text.load(corpus, config.vocabulary, **options, cache=cache_folder())
     plan = train.Plan(
         epochs=epochs,

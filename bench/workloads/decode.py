@@ -1,7 +1,5 @@
 """One generation: `generated_length` greedy steps from a prompt that was read beforehand. The prefill is not timed."""
 
-from itertools import cycle
-
 import torch
 
 from bench.stopwatch import Step
@@ -13,14 +11,13 @@ from model.shapes import Work
 def prepare(subject: Subject, work: Work) -> Step:
     """One generation of full length (it does not stop at <eos>, so that every iteration does the same work)."""
     subject.model.eval()
-    context = precision.autocast(subject.precision, subject.device)
-    with torch.inference_mode(), context:
-        states = [(subject.model.first(source), subject.model.prefill(source)) for source, _ in subject.batches]
-    turn = cycle(states)
+    source = subject.batches[0][0]  # one prompt a batch, as in service: a KV cache for each would fill the memory
+    with torch.inference_mode(), precision.autocast(subject.precision, subject.device):
+        first, prompt = subject.model.first(source), subject.model.prefill(source, steps=work.generated_length)
 
     def iteration() -> None:
         with torch.inference_mode(), precision.autocast(subject.precision, subject.device):
-            tokens, state = next(turn)
+            tokens, state = first, prompt
             for _ in range(work.generated_length):
                 logits, state = subject.model.step(tokens, state)
                 tokens = logits.argmax(dim=-1)

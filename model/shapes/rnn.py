@@ -1,0 +1,49 @@
+"""The Elman RNN encoder-decoder: its presets and what it costs.
+
+Elman (1990), with tanh; encoder-decoder as in Cho et al. (2014), tied weights as in Press and Wolf (2017).
+"""
+
+from model.shapes import Costs, Work, _recurrent
+from model.shapes._recurrent import Cell, Config
+
+__all__ = ["PRESETS", "Config", "costs"]
+
+#: With the vocabulary and, within half a per cent, the parameters of the LSTM's presets: of fewer gates, but wider.
+PRESETS = {
+    "nano": Config(vocabulary=4096, embedding=216, hidden=216, layers=1),  # 1,076,320 parameters
+    "tiny": Config(vocabulary=8192, embedding=432, hidden=432, layers=2),  # 5,043,584
+    "small": Config(vocabulary=16384, embedding=1032, hidden=1032, layers=2),  # 25,453,120
+    "base": Config(vocabulary=32768, embedding=1968, hidden=1968, layers=3),  # 111,020,096
+}
+
+
+def costs(config: Config, work: Work) -> Costs:
+    """Exact counts for one iteration of `work`; see `model.shapes._recurrent.costs`. A layer is 2*H*(I+H) a token."""
+    return _recurrent.costs(CELL, config, work)
+
+
+def kept_bytes(width: int, hidden: int, batch: int, steps: int, work: Work) -> int:
+    """What a layer keeps for backward: its input, and every step's state with the first."""
+    return batch * (steps * (width + hidden) + hidden) * work.activation_itemsize
+
+
+def transient_bytes(config: Config, batch: int, steps: int, work: Work) -> int:
+    """The most that lives while a stack runs forward, when nothing is kept for backward.
+
+    For every token: the embedding, a layer's input (where that is another layer's output), its sums, its states one by
+    one and in one piece; and the states in and out.
+    """
+    hidden = config.hidden
+    token = config.embedding + (4 if config.layers > 1 else 3) * hidden
+    return batch * (steps * token + config.layers * hidden) * work.activation_itemsize
+
+
+CELL = Cell(
+    gates=1,
+    states=1,
+    step=3,  # reads the input's part and h, writes h
+    backward_step=4,  # reads h and its gradient; writes the gradients of the sum and of the h before
+    kept=kept_bytes,
+    keeps_output=False,
+    transient=transient_bytes,
+)
