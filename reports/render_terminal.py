@@ -13,6 +13,9 @@ from reports import labels, tables
 from reports.study import Study, memory, metric, study, values
 
 _LEGEND = "Medians; ± half the 95 % interval; memory: the peak of the model."
+#: A value longer than this may wrap; with the short heads, the usual axes then fit 80 columns.
+_WIDEST = 16
+_SHORT = {"architecture": "model", "batch size": "batch", "precision, compression": "variant"}
 #: Reasons that are written out under the tables; the report has them all.
 _MOST_REASONS = 6
 
@@ -39,14 +42,18 @@ def _table(studied: Study, title: str, records: Sequence[Record]) -> Table:
     table = Table(
         title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1)
     )
-    for column in identity.columns:
-        table.add_column(Text(column.name), justify=column.align, overflow="fold")
+    rows = [[cell.text for cell in identity.cells(record)] for record in records]
+    for column, texts in zip(identity.columns, zip(*rows, strict=True), strict=True):
+        # Where room is short, a head wraps before a value does.
+        widest = min(max(map(len, texts)), _WIDEST)
+        table.add_column(
+            Text(_SHORT.get(column.name, column.name)), justify=column.align, overflow="fold", min_width=widest
+        )
     for head in (unit, "time", "memory"):
         table.add_column(head, justify="right", no_wrap=True)
     best = tables.best(records, lambda r: (studied.host(r).label, values(r)["size"]), _throughput)
     for place, record in enumerate(records):
-        cells = [Text(cell.text) for cell in identity.cells(record)]
-        table.add_row(*cells, *_measured(record, throughput[place], factor, place in best))
+        table.add_row(*map(Text, rows[place]), *_measured(record, throughput[place], factor, place in best))
     return table
 
 
