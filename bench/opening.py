@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, NoSuchModuleError, SQLAlchemyError
 
 from bench.errors import UserError
+from bench.files import make_folder
 from bench.store import LAYOUT, LAYOUTS, TABLES, Store, unreadable
 
 FILE_NAME = "pinchpoint.sqlite"
@@ -30,7 +31,7 @@ def open_store(where: str, *, create: bool = False) -> Store:
     if create or path.is_dir():
         path = path / FILE_NAME
     if create:
-        _make_folder(path.parent)
+        make_folder(path.parent)
     elif not path.is_file():
         raise UserError(f"There is no store at {where}.", "Name the folder of a sweep, its .sqlite file, or a URL.")
     if path.exists():
@@ -49,17 +50,6 @@ def _refuse_foreign(path: Path) -> None:
         raise UserError(f"The store {path} cannot be read: {error.strerror}.", "Check its permissions.") from error
     if not ours:
         raise UserError(f"{path} is no store of pinchpoint.", "Name the folder of a sweep, or its .sqlite file.")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"The output folder {folder} cannot be written: {error.strerror}.", "Choose another with --output-dir."
-        ) from error
 
 
 def _writable(path: Path) -> bool:

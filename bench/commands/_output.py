@@ -1,7 +1,6 @@
 """Showing records: progress while they are made, then a table, a machine-readable form, or the report's files."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.errors import UserError
+from bench import files
 from bench.host import PRIVATE
 from bench.record import Record, to_json
 from bench.spec import Spec
@@ -91,38 +90,6 @@ def write_report(records: list[Record], title: str, folder: Path) -> Path:
     from reports import page, render_csv, render_html, render_markdown
 
     document = page.build(records, title)
-    write(folder / "report.md", render_markdown.render(document))
-    write(folder / "report.csv", render_csv.render(records))
-    return write(folder / "report.html", render_html.render(document))
-
-
-def make_folder(folder: Path) -> None:
-    """Make `folder` where it is missing. Raises `UserError` where files cannot be written into it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"The output folder {folder} cannot be written: {error.strerror}.", "Choose another with --output-dir."
-        ) from error
-
-
-def write(path: Path, text: str) -> Path:
-    """Write a file whole or not at all. Raises `UserError` where it cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
-            try:
-                file.write(text)
-                file.flush()
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror}.", "Free some space or choose another --output-dir."
-        ) from error
-    return path
+    files.write(folder / "report.md", render_markdown.render(document))
+    files.write(folder / "report.csv", render_csv.render(records))
+    return files.write(folder / "report.html", render_html.render(document))

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from bench import axes, points
-from bench.commands import _options, _output
+from bench import axes, files, points
+from bench.commands import _options
 
 _AXES = (
     "architecture",
@@ -58,7 +58,7 @@ def command(
     """Train a model; print and plot the loss per epoch; save model.safetensors."""
     values = {"batch_size": _BATCH_SIZE} | _options.given(flags, axes.AXES)
     point = points.point({name: axes.find(name).parse(value) for name, value in values.items()})  # type: ignore[arg-type]
-    _output.make_folder(output_dir)  # one that cannot be written is told before an hour of training
+    files.make_folder(output_dir)  # one that cannot be written is told before an hour of training
 
     import torch
 
@@ -91,7 +91,7 @@ def command(
     click.echo(f"{read.description}: {len(read.train):,} tokens to train on, {len(read.held_out):,} held out.")
     click.echo("epoch  train loss  held-out loss  held-out perplexity")
     history = train.fit(model, read, plan, _print_epoch)
-    _output.write(
+    files.write(
         output_dir / "loss.svg",
         plots.loss_curve([e.train_loss for e in history], [e.held_out_loss for e in history]),
     )
