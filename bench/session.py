@@ -82,7 +82,6 @@ class Session:
             "unavailable": self._unavailable,
             "provided": self._provided(),
             "window_s": max((probe.window_s for probe in self._wanted.values()), default=0.0),
-            "costs": asdict(points.costs(axes)),
         }
 
     @contextmanager

@@ -83,6 +83,8 @@ def _corpus(given: Path | None) -> str:
 def _dry_run(spec: Spec) -> None:
     from bench import planning, points
 
+    if spec.description:
+        click.echo(f"{spec.description}.\n")
     for point in spec.points:
         memory = units.quantity(planning.memory_B(point), "B")
         click.echo(f"{point.id}  {memory:>9}  {points.describe(point, spec.points)}")
