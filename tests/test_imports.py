@@ -15,6 +15,8 @@ LIGHT = ("model.shapes", "model.errors", "model.plugins")
 TOUCHES_MODEL = (
     "bench.worker",
     "bench.session",
+    "bench.subject",
+    "bench.devices",
     "bench.capabilities",
     "bench.workloads",
     "bench.suite",

@@ -62,15 +62,15 @@ def command(
 
     import torch
 
+    from bench import devices
     from bench.executors.local import cache_folder
-    from bench.session import resolve_device, set_threads
     from model import architectures, checkpoint, precision, text, train
     from model.tokens import TokenOptions
     from reports import plots
 
     chosen = point.axes
-    device = resolve_device(str(chosen["device"]))
-    set_threads(chosen["threads"])
+    device = devices.resolve(str(chosen["device"]))
+    devices.set_threads(chosen["threads"])
     torch.manual_seed(int(chosen["seed"]))
     config = points.config(chosen)
     options: TokenOptions = {"stop_words": without_stop_words, "stems": stems}
