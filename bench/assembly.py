@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from bench import points, summary
+from bench import assessment, points, summary
 from bench.record import SCHEMA, Block, MetricInfo, Record, Status, Value, Warn
 from bench.store import Run, Store
 
@@ -29,6 +29,7 @@ def record(
     first: Mapping[str, Any] = children[0] if children else {}
     costs = points.costs(point.axes)
     provided, reasons = declared(first)
+    quality = assessment.metrics(first.get("quality"))
     started = min((str(child["started_at"]) for child in children), default=now())
     return Record(
         schema=SCHEMA,
@@ -39,7 +40,7 @@ def record(
         reason=reason,
         started_at=started,
         finished_at=now(),
-        metrics=summary.metrics(blocks, costs, provided, reasons, _steps(point.axes)) if blocks else {},
+        metrics=summary.metrics(blocks, costs, provided, reasons, _steps(point.axes)) | quality if blocks else {},
         costs=_known(point.axes, asdict(costs) | {"memory_B": costs.memory_B}),
         facts=dict(first.get("facts", {})) | {f"setting_{name}": value for name, value in run.settings.items()},
         host=run.host,

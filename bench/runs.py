@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from bench import assembly, host, points
 from bench.errors import UserError
 from bench.record import Record, Value
-from bench.spec import Spec
+from bench.spec import SETTING_DEFAULTS, Spec
 from bench.store import Run, Store
 
 
@@ -54,8 +54,9 @@ def _changes(run: Run, spec: Spec, corpus: str, here: Mapping[str, Value | None]
             f"other points ({len(before.keys() - after.keys())} are gone, {len(after.keys() - before.keys())} are new)"
         )
     for name, value in spec.settings.items():
-        if run.settings.get(name) != value:
-            return f"started with {name} = {run.settings.get(name)}, not {value}"
+        before_value = run.settings.get(name, SETTING_DEFAULTS[name])
+        if before_value != value:
+            return f"started with {name} = {before_value}, not {value}"
     if run.corpus != corpus:
         return f"started with the corpus {run.corpus or 'that comes with Python'}, not {corpus or 'that one'}"
     if run.host["fingerprint"] != here["fingerprint"]:

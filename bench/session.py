@@ -29,7 +29,7 @@ class Session:
 
     def __init__(self, axes: dict[str, Value], settings: Mapping[str, Any]) -> None:
         self._axes = axes
-        self._settings = settings
+        self._settings = dict(settings)
         self._device = devices.resolve(str(axes["device"]))
         self._probes = {name: probes.load(name, str(self._device)) for name in probes.names()}
         self._unavailable = {
@@ -109,10 +109,12 @@ class Session:
     def _rehearse(self) -> None:
         """Run the same kind of work on the smallest model, so that libraries are loaded before memory is looked at.
 
-        torch loads about 100 MB of code at the first step of an optimizer; that is not the memory of the model.
+        torch loads about 100 MB of code at the first step of an optimizer, and 60 MB to read a file of weights; those
+        are not the memory of the model.
         """
+        subject.trained_weights(self._settings)
         smallest = {axis.name: axis.default for axis in AXES if axis.dimension} | _REHEARSAL
-        made, _ = subject.make(self._axes | smallest, self._settings, self._device)
+        made, _ = subject.make(self._axes | smallest, self._settings | {"parent": None}, self._device)
         step = workloads.prepare(str(self._axes["workload"]), made, points.work(self._axes | smallest))
         time_iterations(step, 2)
         del made, step

@@ -9,7 +9,7 @@ import torch
 from bench import points, workloads
 from bench.errors import Unsupported, UserError
 from bench.record import Value, Warn
-from model import architectures, compress, text
+from model import architectures, checkpoint, compress, parents, text
 
 
 def make(
@@ -19,17 +19,12 @@ def make(
     config, work = points.config(axes), points.work(axes)
     if not points.costs(axes).tokens:
         raise Unsupported("A prompt of one token leaves a decoder-only model nothing to prefill.")
-    corpus, cache = settings.get("corpus"), settings.get("cache")
-    read = text.load(Path(corpus) if corpus else None, config.vocabulary, cache=Path(cache) if cache else None)
-    asked = compress.Compression(
-        prune=float(axes["prune"]),
-        prune_scheme=str(axes["prune_scheme"]),
-        factorize=str(axes["factorize"]),
-        precision=str(axes["precision"]),
-        quantize=str(axes["quantize"]),
-    )
+    read, asked = corpus(axes, settings), compression(axes)
     architecture, training = str(axes["architecture"]), axes["workload"] == "train"
     built = architectures.build(architecture, config)
+    trained = trained_weights(settings)
+    if trained is not None:
+        built.load_state_dict(trained)
     parameters = sum(parameter.numel() for parameter in built.parameters())
     made = compress.apply(built, architecture, config, asked, device, training=training)
     lengths = (work.sequence_length, work.generated_length)
@@ -48,6 +43,32 @@ def make(
         "corpus_sha256": read.sha256,
     }
     return subject, facts
+
+
+def corpus(axes: Mapping[str, Value], settings: Mapping[str, Any]) -> text.Text:
+    """The text that the point's model reads, with the same share held out whether or not anything is graded."""
+    given, cache = settings.get("corpus"), settings.get("cache")
+    vocabulary = points.config(axes).vocabulary
+    read = text.load(Path(given) if given else None, vocabulary, cache=Path(cache) if cache else None)
+    return parents.hold_out(read, parents.HELD_OUT_SHARE)
+
+
+def trained_weights(settings: Mapping[str, Any]) -> dict[str, torch.Tensor] | None:
+    """What the model of the point was trained to, by name; None where it is to have fresh weights."""
+    if not settings.get("parent"):
+        return None
+    return checkpoint.load(Path(settings["parent"])).model.state_dict()
+
+
+def compression(axes: Mapping[str, Value]) -> compress.Compression:
+    """What the point does to its model. Raises `Unsupported` for what makes no sense together."""
+    return compress.Compression(
+        prune=float(axes["prune"]),
+        prune_scheme=str(axes["prune_scheme"]),
+        factorize=str(axes["factorize"]),
+        precision=str(axes["precision"]),
+        quantize=str(axes["quantize"]),
+    )
 
 
 def cautions(axes: Mapping[str, Value]) -> list[Warn]:
