@@ -147,7 +147,9 @@ AXES: tuple[Axis, ...] = (
     ),
     Axis(
         "factorize",
-        Pattern(r"none|rank:\d{1,5}|energy:0?\.\d{1,6}|energy:1", "none, rank:N or energy:SHARE"),
+        Pattern(
+            r"none|rank:[1-9]\d{0,4}|energy:0?\.\d{0,5}[1-9]|energy:1", "none, rank:64 or energy:0.9 (above 0, up to 1)"
+        ),
         "none",
         "factorization",
         "low-rank factors in place of the matrices of linear layers",

@@ -74,14 +74,18 @@ class Duration:
 
     def parse(self, raw: Value) -> Value:
         """Seconds. Raises ValueError with what is allowed."""
-        text = str(raw)
-        unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
-        seconds = Number(-math.inf, math.inf, whole=False).parse(text[:-1] if unit else text)
-        return Number(self.low, self.high, whole=False).parse(float(seconds) * (unit or 1))
+        match = re.fullmatch(r"([0-9.]+(?:[eE][-+]?\d+)?)([smh]?)", str(raw))
+        try:
+            seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else math.nan
+        except ValueError:
+            seconds = math.nan
+        if not self.low <= seconds <= self.high:
+            raise ValueError(f"is no time; {self.describe()} is allowed.")
+        return seconds
 
     def describe(self) -> str:
         """The form and the bounds."""
-        return f"{self.low:g} to {self.high:g}, or 90s, 2m, 1h"
+        return f"{self.low:,.0f} to {self.high:,.0f} seconds, or such as 90s, 2m, 1h"
 
 
 @dataclass(frozen=True)
