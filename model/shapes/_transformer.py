@@ -13,7 +13,7 @@ ACTIVATIONS = ("gelu", "swiglu")
 NORMS = ("layer", "rms")
 
 #: Bytes of one cached key or value by the cache's format; `auto` is the format of the activations.
-KV_CACHE_ITEMSIZES = {"auto": None, "fp32": 4, "bf16": 2}
+KV_CACHE_ITEMSIZES = {"auto": None, "fp32": 4, "bf16": 2, "int8": 1}
 
 
 @dataclass(frozen=True)

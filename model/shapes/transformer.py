@@ -74,7 +74,7 @@ def costs(config: Config, work: Work) -> Costs:
 
     `activations_B` in training is what every operator keeps when backward begins, in inference the most that lives at
     one moment (tests/test_transformer.py holds both against torch 2.13 on the CPU). `state_B` is the cache with room
-    for every token that is read: 2 * layers * kv_heads * head_dim values a token.
+    for every token that is read: 2 * layers * kv_heads * head_dim values a token, and their scales in int8.
     """
     phases = {"train": _train, "prefill": _prefill, "decode": _decode}
     return phases[work.phase](config, work)
