@@ -107,7 +107,12 @@ AXES: tuple[Axis, ...] = (
     _dimension("kv_heads", Number(1, 1024, words=("preset",)), "heads of keys and values, fewer for grouped queries"),
     _dimension("feed_forward", Number(1, 1 << 18, words=("preset",)), "width of a Transformer's feed-forward"),
     _dimension("attention", _words("off", "on"), "attention over the encoder's states (lstm, rnn)"),
-    _dimension("kv_cache", _words("auto", "fp32", "bf16"), "number format of a Transformer's KV cache", compares=True),
+    _dimension(
+        "kv_cache",
+        _words("auto", "fp32", "bf16", "int8"),
+        "number format of a Transformer's KV cache",
+        compares=True,
+    ),
     Axis(
         "dropout",
         Number(0, 0.95, whole=False),
