@@ -27,7 +27,8 @@ def record(
     """The record of one point from what its processes reported (`children`) and measured (`blocks`)."""
     point = points.point(axes)
     first: Mapping[str, Any] = children[0] if children else {}
-    costs = points.costs(point.axes)
+    costs, facts = points.costs(point.axes), dict(first.get("facts", {}))
+    uncounted = _uncounted(point.axes, facts)
     provided, reasons = declared(first)
     quality = assessment.metrics(first.get("quality"))
     started = min((str(child["started_at"]) for child in children), default=now())
@@ -41,8 +42,8 @@ def record(
         started_at=started,
         finished_at=now(),
         metrics=summary.metrics(blocks, costs, provided, reasons, _steps(point.axes)) | quality if blocks else {},
-        costs=_known(point.axes, asdict(costs) | {"memory_B": costs.memory_B}),
-        facts=dict(first.get("facts", {})) | {f"setting_{name}": value for name, value in run.settings.items()},
+        costs=_counted(asdict(costs) | {"memory_B": costs.memory_B}, uncounted, facts),
+        facts=facts | _told(uncounted) | {f"setting_{name}": value for name, value in run.settings.items()},
         host=run.host,
         warnings=[*_warnings(children), *summary.warnings(blocks)],
         unavailable=dict(first.get("unavailable", {})),
@@ -65,10 +66,21 @@ def unfinished(store: Store, run: Run) -> list[Record]:
     return found
 
 
-def _known(axes: Mapping[str, Value], counts: dict[str, int]) -> dict[str, int]:
-    """The counts that hold for the point: of a quantized model, bytes are counted for the fp32 one it was made from."""
-    unknown = ("weights_B", "bytes_moved", "memory_B") if axes["quantize"] != "none" else ()
-    return {name: count for name, count in counts.items() if name not in unknown}
+def _uncounted(axes: Mapping[str, Value], facts: Mapping[str, Value]) -> dict[str, str]:
+    """Counts that do not hold for the point, and that its process has not made either, with the reason."""
+    counted_there = {"optimizer_B"} if "optimizer_state_B" in facts else set()
+    return {name: reason for name, reason in points.uncounted(axes).items() if name not in counted_there}
+
+
+def _counted(counts: dict[str, int], uncounted: Mapping[str, str], facts: Mapping[str, Value]) -> dict[str, int]:
+    """The counts that hold; those of the optimizer's state as the process made them, tensor by tensor."""
+    exact = {"optimizer_B": int(facts["optimizer_state_B"])} if "optimizer_state_B" in facts else {}
+    return {name: count for name, count in (counts | exact).items() if name not in uncounted}
+
+
+def _told(uncounted: Mapping[str, str]) -> dict[str, Value]:
+    """Why counts are missing, as the fact `uncounted`; nothing where none is."""
+    return {"uncounted": "; ".join(f"{name}: {reason}" for name, reason in uncounted.items())} if uncounted else {}
 
 
 def _steps(axes: Mapping[str, Value]) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from bench import axes, kinds
+from bench import axes
 from bench.record import Value
 from model import shapes
 
@@ -70,11 +70,13 @@ def describe(point: Point, among: Iterable[Point]) -> str:
     words = []
     for name in shown:
         row, value = axes.BY_NAME[name], point.axes[name]
-        if isinstance(row.kind, kinds.Choice):
-            words += [str(value)] if value != row.default or not row.compares else []
-        elif value != row.default or not row.compares:
-            words.append(f"{row.label} {value}")
+        if value != row.default or not row.compares:
+            words.append(str(value) if row.names_itself else f"{row.label} {value}")
     return ", ".join(words)
+
+
+#: How an axis writes what a Config holds as a truth value.
+_SWITCH: dict[Value, Any] = {"off": False, "on": True}
 
 
 def config(values: Mapping[str, Value]) -> Any:
@@ -82,8 +84,7 @@ def config(values: Mapping[str, Value]) -> Any:
     dimensions = {
         axis.name: values[axis.name] for axis in axes.AXES if axis.dimension and values[axis.name] != "preset"
     }
-    if "attention" in dimensions:
-        dimensions["attention"] = dimensions["attention"] == "on"
+    dimensions = {name: _SWITCH.get(value, value) for name, value in dimensions.items()}
     made = shapes.configure(str(values["architecture"]), str(values["size"]), **dimensions)
     dropout = float(values["dropout"])
     return replace(made, dropout=dropout) if dropout else made
@@ -100,13 +101,34 @@ def work(values: Mapping[str, Value]) -> shapes.Work:
         weight_itemsize=weight,
         activation_itemsize=activation,
         optimizer=str(values["optimizer"]),
+        accumulation=int(values["accumulation"]),
+        checkpointing=values["checkpointing"] == "on",
     )
 
 
 def costs(values: Mapping[str, Value]) -> shapes.Costs:
-    """Exact counts for one iteration of the point; after structured pruning, of the smaller model."""
-    shape, made = shapes.load(str(values["architecture"])), config(values)
+    """Counts for one iteration of the point; after structured pruning, of the smaller model.
+
+    Those that `uncounted` names are estimates, for planning alone.
+    """
+    architecture, made = str(values["architecture"]), config(values)
+    shape = shapes.load(architecture)
     narrowed = getattr(shape, "narrowed", None)
     if values["prune"] and values["prune_scheme"] == "structured" and narrowed is not None:
         made = narrowed(made, float(values["prune"]))
-    return shape.costs(made, work(values))
+    return shapes.costs(architecture, made, work(values))
+
+
+def uncounted(values: Mapping[str, Value]) -> dict[str, str]:
+    """Counts that do not hold for the point, with the reason: no record shows them."""
+    training = values["workload"] == "train"
+    reasons = [
+        (values["quantize"] != "none", "weights_B", "they are counted in the format before quantization"),
+        (values["compile"] != "eager", "activations_B", "torch.compile fuses operators and chooses what it keeps"),
+        (training and values["checkpointing"] == "on", "activations_B", "blocks compute again what they forgot"),
+        (training and values["optimizer"] == "adamw-8bit", "optimizer_B", "torchao keeps some tensors in fp32"),
+    ]
+    found = {name: reason for holds, name, reason in reasons if holds}
+    if found:
+        found |= dict.fromkeys(("bytes_moved", "memory_B"), " and ".join(found.values()))
+    return found

@@ -16,12 +16,21 @@ from bench.axes import AXES
 from bench.record import Block, MetricInfo, Value
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
+from model import compiled
 
 #: A block holds no more iterations than that, however short they are.
 MOST_ITERATIONS = 10_000
 
-#: The size of a rehearsal before the measurement.
-_REHEARSAL: dict[str, Value] = {"size": "nano", "batch_size": 1, "sequence_length": 4, "generated_length": 2}
+#: The size of a rehearsal before the measurement, and what takes long or cannot be had with a batch of one.
+_REHEARSAL: dict[str, Value] = {
+    "size": "nano",
+    "batch_size": 1,
+    "sequence_length": 4,
+    "generated_length": 2,
+    "prune_rounds": 1,
+    "tuning_steps": 0,
+    "accumulation": 1,
+}
 
 
 class Session:
@@ -62,6 +71,8 @@ class Session:
         self.step = step
         load_s = time.perf_counter() - began
         host.return_freed_memory()
+        if axes["compile"] == "compiled":
+            facts |= self._compile(made)
         with self._memory("warmup", facts):
             warmup = warm_up(self._time, float(self._settings["warmup_limit"]))
         self._block_iterations = _iterations(float(self._settings["block_seconds"]), warmup.iteration_s)
@@ -80,6 +91,16 @@ class Session:
             "provided": self._provided(),
             "window_s": max((probe.window_s for probe in self._wanted.values()), default=0.0),
         }
+
+    def _compile(self, made: workloads.Subject) -> dict[str, Value]:
+        """Let torch compile what an iteration calls, before anything is timed; what there is to tell about it."""
+        self.step()  # in eager mode: tables and caches that are set aside at first use stand when the step is traced
+        compiled.install(made.model, points.work(self._axes).phase)
+        facts: dict[str, Value] = {}
+        with self._memory("compile", facts):
+            found = compiled.first_calls(self.step)
+        host.return_freed_memory()
+        return facts | {"compile_s": found.seconds, "compiled": str(found)}
 
     @contextmanager
     def _memory(self, phase: str, facts: dict[str, Value]) -> Iterator[None]:
@@ -114,6 +135,8 @@ class Session:
         """
         subject.trained_weights(self._settings)
         smallest = {axis.name: axis.default for axis in AXES if axis.dimension} | _REHEARSAL
+        if self._axes["compile"] == "compiled":
+            compiled.check(self._device)
         made, _ = subject.make(self._axes | smallest, self._settings | {"parent": None}, self._device)
         step = workloads.prepare(str(self._axes["workload"]), made, points.work(self._axes | smallest))
         time_iterations(step, 2)

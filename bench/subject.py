@@ -9,7 +9,7 @@ import torch
 from bench import points, workloads
 from bench.errors import Unsupported, UserError
 from bench.record import Value, Warn
-from model import architectures, checkpoint, compress, parents, text
+from model import architectures, checkpoint, compress, parents, text, train
 
 
 def make(
@@ -19,6 +19,7 @@ def make(
     config, work = points.config(axes), points.work(axes)
     if not points.costs(axes).tokens:
         raise Unsupported("A prompt of one token leaves a decoder-only model nothing to prefill.")
+    _check_workload(axes)
     read, asked = corpus(axes, settings), compression(axes)
     architecture, training = str(axes["architecture"]), axes["workload"] == "train"
     built = architectures.build(architecture, config)
@@ -26,7 +27,7 @@ def make(
     if trained is not None:
         built.load_state_dict(trained)
     parameters = sum(parameter.numel() for parameter in built.parameters())
-    made = compress.apply(built, architecture, config, asked, device, training=training)
+    made = compress.apply(built, architecture, config, asked, device, training=training, text=read, plan=tuning(axes))
     lengths = (work.sequence_length, work.generated_length)
     try:
         batches = text.batches(read.train, work.batch_size, *lengths, count=workloads.BATCHES, seed=int(axes["seed"]))
@@ -42,6 +43,8 @@ def make(
         "corpus": read.description,
         "corpus_sha256": read.sha256,
     }
+    if training:
+        facts["optimizer_state_B"] = train.state_bytes(made.model, work.optimizer)
     return subject, facts
 
 
@@ -65,10 +68,26 @@ def compression(axes: Mapping[str, Value]) -> compress.Compression:
     return compress.Compression(
         prune=float(axes["prune"]),
         prune_scheme=str(axes["prune_scheme"]),
+        prune_rounds=int(axes["prune_rounds"]),
+        tuning_steps=int(axes["tuning_steps"]),
         factorize=str(axes["factorize"]),
         precision=str(axes["precision"]),
         quantize=str(axes["quantize"]),
     )
+
+
+def tuning(axes: Mapping[str, Value]) -> train.Plan:
+    """How a pruned model is trained on: as its parent was, whatever optimizer is being measured."""
+    return train.Plan(seed=int(axes["seed"]))
+
+
+def _check_workload(axes: Mapping[str, Value]) -> None:
+    if axes["workload"] == "train":
+        return
+    if int(axes["accumulation"]) > 1:
+        raise Unsupported(f"{axes['workload']} has no gradients that could be accumulated.")
+    if axes["checkpointing"] == "on":
+        raise Unsupported(f"{axes['workload']} keeps no activations for a backward pass that could be forgotten.")
 
 
 def cautions(axes: Mapping[str, Value]) -> list[Warn]:

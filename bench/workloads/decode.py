@@ -13,7 +13,9 @@ def prepare(subject: Subject, work: Work) -> Step:
     subject.model.eval()
     source = subject.batches[0][0]  # one prompt a batch, as in service: a KV cache for each would fill the memory
     with torch.inference_mode(), precision.autocast(subject.precision, subject.device):
-        first, prompt = subject.model.first(source), subject.model.prefill(source, steps=work.generated_length)
+        # a copy, lest it be a view of a tensor made elsewhere: a compiled step would be compiled for that apart
+        first = subject.model.first(source).clone()  # (B,)
+        prompt = subject.model.prefill(source, steps=work.generated_length)
 
     def iteration() -> None:
         with torch.inference_mode(), precision.autocast(subject.precision, subject.device):
