@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from bench import profiles
 from bench.errors import UserError
 from bench.kinds import Choice, Kind, Number, Pattern, nearest
 from bench.record import Value
@@ -88,6 +89,13 @@ AXES: tuple[Axis, ...] = (
         "workload",
         "what one iteration does",
         ("-w",),
+    ),
+    Axis(
+        "profile",
+        Choice(lambda: (profiles.NONE, *profiles.PROFILES)),
+        profiles.NONE,
+        "profile",
+        "mix of lengths and batch size, where those are not given",
     ),
     Axis("batch_size", Number(1, 1 << 16), 1, "batch size", "sequences that run together", ("-b",)),
     Axis(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import axes, points
+from bench import axes, points, profiles
 from bench.errors import UserError
 
 VALUES = {
@@ -48,3 +48,49 @@ def test_a_dimension_replaces_the_presets():
 def test_a_preset_that_an_architecture_lacks_is_named():
     with pytest.raises(UserError, match="size"):
         points.point({"size": "huge"})
+
+
+def test_a_profile_sets_the_lengths_and_the_batch_size_that_are_not_given():
+    chat = points.point({"profile": "chat", "batch_size": "4"}).axes
+    assert (chat["sequence_length"], chat["generated_length"], chat["batch_size"]) == (161, 338, 4)
+
+
+def test_a_given_value_wins_over_the_profile_even_where_it_is_the_axis_default():
+    assert points.point({"profile": "chat", "batch_size": 1}).axes["batch_size"] == 1
+
+
+@given(st.fixed_dictionaries(VALUES | {"profile": st.sampled_from(["none", *profiles.PROFILES])}))
+def test_a_point_is_found_again_from_the_axes_that_its_record_holds(given_):
+    made = points.point(given_)
+    assert points.point(made.axes) == made
+
+
+def test_a_point_without_a_profile_keeps_the_id_that_it_had_before_there_were_profiles():
+    assert points.point({"profile": "none"}).id == points.point({}).id == "4f53cda18c2b"
+    assert points.point({"sequence_length": 161, "generated_length": 338, "batch_size": 30}).id != (
+        points.point({"profile": "chat"}).id
+    )
+
+
+def test_the_name_of_a_profile_stands_for_the_lengths_that_follow_from_it():
+    rows = [points.point({"profile": name}).axes for name in ("chat", "code")]
+    assert points.varying(rows) == ["profile"]
+
+
+def test_a_batch_size_that_does_not_follow_from_the_profile_is_named():
+    rows = [points.point({"profile": name, "batch_size": n}).axes for name in ("chat", "code") for n in (1, 8)]
+    assert points.varying(rows) == ["profile", "batch_size"]
+
+
+def test_lengths_that_vary_within_one_profile_are_named():
+    rows = [points.point({"profile": "chat", "batch_size": n}).axes for n in (1, 8)]
+    assert points.varying(rows) == ["batch_size"]
+
+
+def test_a_point_with_a_profile_is_described_by_the_numbers_that_it_really_has():
+    made = [points.point({"profile": name, "batch_size": 2}) for name in ("chat", "none")]
+    assert [points.describe(point, made) for point in made] == [
+        "nano, train, chat (161 + 338 tokens, 2 at once)",
+        "nano, train, no profile (64 + 16 tokens, 2 at once)",
+    ]
+    assert points.describe(made[0], made[:1]) == "nano, train, chat (161 + 338 tokens, 2 at once)"
