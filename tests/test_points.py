@@ -94,3 +94,46 @@ def test_a_point_with_a_profile_is_described_by_the_numbers_that_it_really_has()
         "nano, train, no profile (64 + 16 tokens, 2 at once)",
     ]
     assert points.describe(made[0], made[:1]) == "nano, train, chat (161 + 338 tokens, 2 at once)"
+
+
+def test_a_value_that_does_not_name_itself_stands_with_its_axis():
+    every = [
+        points.point(v | {"architecture": "transformer"})
+        for v in ({}, {"compile": "compiled"}, {"checkpointing": "on"}, {"accumulation": 4}, {"norm": "layer"})
+    ]
+    plain, compiled, checkpointed, accumulated, layered = (points.describe(each, every) for each in every)
+    assert plain == "nano, train, norm preset"
+    assert compiled == f"{plain}, compiled"
+    assert checkpointed == f"{plain}, checkpointing on"
+    assert accumulated == f"{plain}, accumulation 4"
+    assert layered == "nano, train, norm layer"
+
+
+def test_a_switch_is_a_truth_value_in_the_config():
+    values = {"architecture": "transformer", "tied": "off", "bias": "on", "positions": "learned", "context": 64}
+    config = points.config(points.point(values).axes)
+    assert (config.tied, config.bias, config.positions, config.context) == (False, True, "learned", 64)
+
+
+def test_a_training_batch_in_parts_is_the_same_work_from_less_memory():
+    whole, parts = (points.costs(points.point({"batch_size": 8, "accumulation": n}).axes) for n in (1, 4))
+    assert parts.flops == whole.flops
+    assert parts.activations_B < whole.activations_B / 3
+
+
+@pytest.mark.parametrize(
+    ("variant", "missing"),
+    [
+        ({}, set()),
+        ({"accumulation": 2, "batch_size": 2}, set()),
+        ({"quantize": "int8-weight"}, {"weights_B", "bytes_moved", "memory_B"}),
+        ({"compile": "compiled"}, {"activations_B", "bytes_moved", "memory_B"}),
+        ({"checkpointing": "on"}, {"activations_B", "bytes_moved", "memory_B"}),
+        ({"optimizer": "adamw-8bit"}, {"optimizer_B", "bytes_moved", "memory_B"}),
+        ({"optimizer": "adamw-8bit", "workload": "decode"}, set()),
+    ],
+)
+def test_counts_that_do_not_hold_are_named_with_the_reason(variant, missing):
+    found = points.uncounted(points.point(variant).axes)
+    assert set(found) == missing
+    assert all(found.values())
