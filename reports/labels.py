@@ -1,7 +1,7 @@
 """Words for points: what a reader sees instead of axis names and raw values. Text from records is cleaned here."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.axes import AXES, BY_NAME, Axis
 from bench.kinds import Choice
@@ -102,3 +102,8 @@ def status(record: Record) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 point`, `3 points`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
