@@ -4,7 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bench.axes import BY_NAME, Number
+from bench.axes import BY_NAME
+from bench.kinds import Number
 from bench.record import Metric, Record
 from bench.units import digits, interval, scale
 from reports import labels, plots, tables
