@@ -1,7 +1,7 @@
 """Workload profiles: named mixes of prompt length, output length and concurrency, each number with its source.
 
-Standard library only: the axes, the points and the reports all read them. Sources count in their own tokens (words, or
-a model's subwords); pinchpoint's default corpus is split into words, so the lengths are taken over as they stand.
+The axes, the points and the reports all read them, so nothing heavy is imported. Sources count in tokens of their own,
+words or a model's subwords; their lengths are taken over as they stand, rounded.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,8 @@ _POINTER_GENERATOR = "https://arxiv.org/abs/1704.04368"
 _WRITING_PROMPTS = "https://arxiv.org/abs/1805.04833"
 _RCV1 = "https://jmlr.csail.mit.edu/papers/volume5/lewis04a/lewis04a.pdf"
 _SENTENCE_CNN = "https://arxiv.org/abs/1408.5882"
-_TEXTBOX = "https://github.com/RUCAIBox/TextBox/tree/main/Leaderboard"
+#: Statistics of data sets that this benchmark counted; its folder `Leaderboard` has a page each.
+_TEXTBOX = "https://github.com/RUCAIBox/TextBox"
 
 #: No figure of how many such requests run together was found; these say what was taken instead, and why.
 _ONE_USER = Figure(1, assumed="one person waits for one answer, and latency is what counts")
@@ -81,19 +82,19 @@ PROFILES: dict[str, Profile] = {
     ),
     "translate": Profile(
         "one sentence into another language",
-        Figure(21, "mean source of WMT16 German-English, 21.3 tokens", _TEXTBOX),
-        Figure(23, "mean target of WMT16 German-English, 23.0 tokens", _TEXTBOX),
+        Figure(21, "mean source of WMT16 German-English, 21.3 tokens, Leaderboard at 3fea0996db", _TEXTBOX),
+        Figure(23, "mean target of WMT16 German-English, 23.0 tokens, Leaderboard at 3fea0996db", _TEXTBOX),
         _SMALL_BATCH,
     ),
     "answer": Profile(
         "a short answer out of a passage",
-        Figure(156, "mean source of SQuAD, 156.2 tokens", _TEXTBOX),
-        Figure(4, "mean answer of SQuAD, 3.6 tokens", _TEXTBOX),
+        Figure(156, "mean source of SQuAD, 156.2 tokens, Leaderboard at 0c70e1fb5d", _TEXTBOX),
+        Figure(4, "mean answer of SQuAD, 3.6 tokens, Leaderboard at 0c70e1fb5d", _TEXTBOX),
         _SMALL_BATCH,
     ),
     "classify": Profile(
         "the topic of a news story; nothing is generated",
-        Figure(124, "mean document of RCV1-v2, 123.9 terms without stop words", _RCV1),
+        Figure(124, "mean document of RCV1-v2, 123.9 terms after stop words were removed", _RCV1),
         _LABEL,
         _LARGE_BATCH,
     ),

@@ -70,9 +70,7 @@ def _profiles_table(study: Study) -> Table:
         for place, (axis, figure) in enumerate(profile.figures.items() if used else ()):
             heads = [name, profile.description] if place == 0 else ["", ""]
             rows.append([*heads, BY_NAME[axis].label, *_figure(axis, figure, {found[axis] for found in used})])
-    heads = ["profile", "stands for", "axis", "value", "source"]
-    note = "A profile sets an axis where that is not given itself."
-    return tables.simple("The workload profiles", heads, rows, note)
+    return tables.simple("The workload profiles", ["profile", "stands for", "axis", "value", "source"], rows)
 
 
 def _figure(axis: str, figure: profiles.Figure, used: set[Value]) -> tuple[str, str]:
