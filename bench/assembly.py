@@ -7,6 +7,8 @@ from statistics import median
 from typing import Any
 
 from bench import points, summary
+from bench.errors import Unsupported, UserError
+from bench.inputs import Inputs
 from bench.record import SCHEMA, Block, MetricInfo, Record, Status, Value, Warn
 from bench.store import Run, Store
 
@@ -27,7 +29,7 @@ def record(
     """The record of one point from what its processes reported (`children`) and measured (`blocks`)."""
     point = points.point(axes)
     first: Mapping[str, Any] = children[0] if children else {}
-    costs = points.costs(point.axes)
+    counts, uncounted = _counts(point.axes, run.inputs)
     provided, reasons = declared(first)
     started = min((str(child["started_at"]) for child in children), default=now())
     return Record(
@@ -39,9 +41,17 @@ def record(
         reason=reason,
         started_at=started,
         finished_at=now(),
-        metrics=summary.metrics(blocks, costs, provided, reasons, _steps(point.axes)) if blocks else {},
-        costs=_known(point.axes, asdict(costs) | {"memory_B": costs.memory_B}),
-        facts=dict(first.get("facts", {})) | {f"setting_{name}": value for name, value in run.settings.items()},
+        metrics=summary.metrics(
+            blocks, _tokens(run, first, point.axes), counts.get("flops"), provided, reasons, _steps(point.axes)
+        )
+        if blocks
+        else {},
+        costs=counts,
+        facts={
+            **first.get("facts", {}),
+            **{f"setting_{name}": value for name, value in run.settings.items()},
+            **({"uncounted": uncounted} if uncounted and blocks else {}),
+        },
         host=run.host,
         warnings=[*_warnings(children), *summary.warnings(blocks)],
         unavailable=dict(first.get("unavailable", {})),
@@ -62,6 +72,19 @@ def unfinished(store: Store, run: Run) -> list[Record]:
             reason = f"the sweep ended after {len(blocks)} blocks of this point; `--resume` goes on"
             found.append(record(run, axes, store.children(run.run, point), blocks, "interrupted", reason))
     return found
+
+
+def _counts(axes: Mapping[str, Value], inputs: Inputs) -> tuple[dict[str, int], str | None]:
+    """The exact counts of the point; where there are none, the reason."""
+    try:
+        costs = points.costs(axes, inputs)
+    except (Unsupported, UserError) as reason:  # the files of an interrupted point may be on another machine
+        return {}, str(reason)
+    return _known(axes, asdict(costs) | {"memory_B": costs.memory_B}), None
+
+
+def _tokens(run: Run, report: Mapping[str, Any], axes: Mapping[str, Value]) -> int:
+    return int(report["tokens"]) if "tokens" in report else points.tokens(axes, run.inputs)
 
 
 def _known(axes: Mapping[str, Value], counts: dict[str, int]) -> dict[str, int]:

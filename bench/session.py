@@ -13,15 +13,20 @@ import torch
 
 from bench import devices, host, points, probes, subject, workloads
 from bench.axes import AXES
+from bench.inputs import Inputs
 from bench.record import Block, MetricInfo, Value
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
+from model.architectures import hf
 
 #: A block holds no more iterations than that, however short they are.
 MOST_ITERATIONS = 10_000
 
 #: The size of a rehearsal before the measurement.
 _REHEARSAL: dict[str, Value] = {"size": "nano", "batch_size": 1, "sequence_length": 4, "generated_length": 2}
+
+#: Dimensions that choose which code runs, so that a rehearsal keeps them.
+_WHAT_RUNS = {"encoder"}
 
 
 class Session:
@@ -30,6 +35,7 @@ class Session:
     def __init__(self, axes: dict[str, Value], settings: Mapping[str, Any]) -> None:
         self._axes = axes
         self._settings = settings
+        self._inputs = Inputs(**settings.get("inputs", {}))
         self._device = devices.resolve(str(axes["device"]))
         self._probes = {name: probes.load(name, str(self._device)) for name in probes.names()}
         self._unavailable = {
@@ -73,6 +79,7 @@ class Session:
         }
         return {
             "facts": facts,
+            "tokens": points.tokens(axes, self._inputs),
             "load_s": load_s,
             "warmup_s": warmup.seconds,
             "warnings": [asdict(warning) for warning in [*warmup.warnings, *subject.cautions(axes)]],
@@ -111,9 +118,13 @@ class Session:
 
         torch loads about 100 MB of code at the first step of an optimizer; that is not the memory of the model.
         """
-        smallest = {axis.name: axis.default for axis in AXES if axis.dimension} | _REHEARSAL
-        made, _ = subject.make(self._axes | smallest, self._settings, self._device)
-        step = workloads.prepare(str(self._axes["workload"]), made, points.work(self._axes | smallest))
+        preset = {axis.name: axis.default for axis in AXES if axis.dimension and axis.name not in _WHAT_RUNS}
+        smallest = self._axes | preset | _REHEARSAL
+        if self._axes["architecture"] == "hf":  # it has one size: transformers' own code is loaded without weights
+            hf.rehearse(points.config(self._axes, self._inputs))
+            smallest |= {"architecture": "transformer", "model": "none"}
+        made, _ = subject.make(smallest, self._settings, self._device)
+        step = workloads.prepare(str(self._axes["workload"]), made, points.work(smallest))
         time_iterations(step, 2)
         del made, step
         host.return_freed_memory()

@@ -8,26 +8,24 @@ import torch
 
 from bench import points, workloads
 from bench.errors import Unsupported, UserError
+from bench.inputs import Inputs
 from bench.record import Value, Warn
-from model import architectures, compress, text
+from model import architectures, compress, labelled, shapes, text
 
 
 def make(
     axes: Mapping[str, Value], settings: Mapping[str, Any], device: torch.device
 ) -> tuple[workloads.Subject, dict[str, Value]]:
     """The model of `axes` on its device, with batches of text, and what there is to tell about it."""
-    config, work = points.config(axes), points.work(axes)
-    if not points.costs(axes).tokens:
+    inputs = Inputs(**settings.get("inputs", {}))
+    if not points.tokens(axes, inputs):
         raise Unsupported("A prompt of one token leaves a decoder-only model nothing to prefill.")
+    if shapes.labels_texts(str(axes["architecture"])):
+        return _make_classifier(axes, inputs, device)
+    config, work = points.config(axes, inputs), points.work(axes)
     corpus, cache = settings.get("corpus"), settings.get("cache")
     read = text.load(Path(corpus) if corpus else None, config.vocabulary, cache=Path(cache) if cache else None)
-    asked = compress.Compression(
-        prune=float(axes["prune"]),
-        prune_scheme=str(axes["prune_scheme"]),
-        factorize=str(axes["factorize"]),
-        precision=str(axes["precision"]),
-        quantize=str(axes["quantize"]),
-    )
+    asked = _compression(axes)
     architecture, training = str(axes["architecture"]), axes["workload"] == "train"
     built = architectures.build(architecture, config)
     parameters = sum(parameter.numel() for parameter in built.parameters())
@@ -47,7 +45,54 @@ def make(
         "corpus": read.description,
         "corpus_sha256": read.sha256,
     }
+    if architecture == "hf":
+        facts["codes"] = "words of the corpus by frequency, numbered up to the model's vocabulary: not its own tokens"
     return subject, facts
+
+
+def _make_classifier(
+    axes: Mapping[str, Value], inputs: Inputs, device: torch.device
+) -> tuple[workloads.Subject, dict[str, Value]]:
+    """As `make`, for a model that labels texts."""
+    config, work = points.config(axes, inputs), points.work(axes)
+    read = labelled.load(Path(inputs.labels) if inputs.labels else None, config.vocabulary)
+    if len(read.labels) != config.classes:
+        raise UserError(
+            f"There are {len(read.labels)} labels now; there were {config.classes} when the run began.",
+            "Restore the file of labels, or start a new run.",
+        )
+    built = architectures.build_classifier(str(axes["architecture"]), config)
+    parameters = sum(parameter.numel() for parameter in built.parameters())
+    asked, training = _compression(axes), axes["workload"] == "train"
+    made = compress.apply(built, str(axes["architecture"]), config, asked, device, training=training)
+    try:
+        batches = labelled.batches(
+            read, work.batch_size, work.sequence_length, workloads.BATCHES, seed=int(axes["seed"])
+        )
+    except UserError as error:  # too long for these texts: so is this point, and others need not be
+        raise Unsupported(str(error)) from error
+    placed = [(source.to(device), labels.to(device)) for source, labels in batches]
+    subject = workloads.Subject(made.model, placed, asked.precision, float(axes["learning_rate"]), device)
+    facts: dict[str, Value] = {
+        "parameters": parameters,
+        "stored_weights_B": made.stored_B,
+        "sparsity": made.sparsity,
+        "compression": "; then ".join(made.steps),
+        "corpus": read.description,
+        "corpus_sha256": read.sha256,
+        "labels": ", ".join(read.labels),
+    }
+    return subject, facts
+
+
+def _compression(axes: Mapping[str, Value]) -> compress.Compression:
+    return compress.Compression(
+        prune=float(axes["prune"]),
+        prune_scheme=str(axes["prune_scheme"]),
+        factorize=str(axes["factorize"]),
+        precision=str(axes["precision"]),
+        quantize=str(axes["quantize"]),
+    )
 
 
 def cautions(axes: Mapping[str, Value]) -> list[Warn]:

@@ -5,6 +5,7 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
     {"do": "build", "axes": {...}, "settings": {...}}        -> {"built": {...}}
     {"do": "block", "kind": "timed", "round": 3, ...}        -> {"block": {...}}
     {"do": "inspect"}                                        -> {"found": {...}}: what can be run and read here
+    {"do": "fetch", "model": ..., "trust_remote_code": ...}  -> {"folder": ...}: a model of the hub, downloaded
     {"do": "finish"}                                         -> {"finished": true}, and it ends
 
 or with {"failed": {"status": ..., "reason": ...}} where the point cannot go on; then it ends too. Whatever a library
@@ -22,6 +23,8 @@ import torch
 from bench import capabilities, host
 from bench.errors import Unsupported, UserError
 from bench.session import Session
+from model.architectures import hf
+from model.shapes.hf import Config
 
 #: How torch, CUDA and its libraries say that memory ran out, where they raise a plain RuntimeError.
 _OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
@@ -62,6 +65,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
                 answer({"block": asdict(block)})
             elif request["do"] == "inspect":
                 answer({"found": capabilities.find()})
+            elif request["do"] == "fetch":
+                answer({"folder": hf.fetch(Config(request["model"], request["trust_remote_code"])).path})
             else:
                 answer({"finished": True})
                 return

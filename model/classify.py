@@ -28,6 +28,16 @@ class Plan:
     seed: int = 0
 
 
+class LabellingStep(train.TrainingStep):
+    """One optimizer step of a classifier, on texts (B, S) without padding and their labels (B,); see `TrainingStep`."""
+
+    def _loss(self, source: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+        return F.cross_entropy(self.model(source), target, reduction=reduction)
+
+    def _graded(self, target: Tensor) -> Tensor:
+        return target.new_tensor(target.numel())
+
+
 def fit(model: Classifier, examples: Sequence[Example], plan: Plan) -> list[float]:
     """Train `model` on its device; the mean cross-entropy in nats a text of each epoch.
 

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from model.errors import UserError
-from model.labelled import load, load_pairs, read_tsv
+from model.labelled import load, load_pairs
 from model.text import EOS, UNK
+from model.tsv import read_tsv
 
 
 @pytest.fixture
@@ -79,6 +80,6 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path):
 
 def test_a_text_of_stop_words_only_is_one_sentence(tmp_path: Path):
     path = tmp_path / "labels.tsv"
-    path.write_text("good\tthe\nbad\tdull\n")
+    path.write_text("good\tthe\nbad\tdull\n" * 2)
     with pytest.raises(UserError, match="No word is left of the text 'the'"):
         load(path, rows=50, stop_words=True)

@@ -25,7 +25,7 @@ def axis_options(*names: str, several: bool) -> Callable[[Decorated], Decorated]
     """A flag for each of the axes `names` (all where none is given); `several` allows lists and ranges in its help."""
 
     def add(function: Decorated) -> Decorated:
-        chosen = [row for row in axes.AXES if not names or row.name in names]
+        chosen = [row for row in axes.AXES if row.name in names or not (names or row.found)]
         for row in reversed(chosen):
             function = _option(row, "VALUES" if several else "VALUE")(function)
         return function

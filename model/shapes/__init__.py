@@ -79,6 +79,11 @@ def load(architecture: str) -> Shape:
     return cast(Shape, plugins.load("model.shapes", architecture))
 
 
+def labels_texts(architecture: str) -> bool:
+    """Whether the architecture labels texts instead of continuing them: its shape then says `LABELS_TEXTS = True`."""
+    return bool(getattr(load(architecture), "LABELS_TEXTS", False))
+
+
 def presets() -> tuple[str, ...]:
     """Names of the presets over all architectures, in the order in which they are declared (small to large)."""
     return tuple(dict.fromkeys(size for name in names() for size in load(name).PRESETS))
