@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from bench import points, summary
+from bench import assessment, points, summary
 from bench.errors import Unsupported, UserError
 from bench.inputs import Inputs
-from bench.record import SCHEMA, Block, MetricInfo, Record, Status, Value, Warn
+from bench.record import SCHEMA, Block, Metric, MetricInfo, Record, Status, Value, Warn
 from bench.store import Run, Store
 
 
@@ -30,7 +30,6 @@ def record(
     point = points.point(axes)
     first: Mapping[str, Any] = children[0] if children else {}
     counts, uncounted = _counts(point.axes, run.inputs)
-    provided, reasons = declared(first)
     started = min((str(child["started_at"]) for child in children), default=now())
     return Record(
         schema=SCHEMA,
@@ -41,11 +40,7 @@ def record(
         reason=reason,
         started_at=started,
         finished_at=now(),
-        metrics=summary.metrics(
-            blocks, _tokens(run, first, point.axes), counts.get("flops"), provided, reasons, _steps(point.axes)
-        )
-        if blocks
-        else {},
+        metrics=_measured(run, first, point.axes, counts, blocks) if blocks else {},
         costs=counts,
         facts={
             **first.get("facts", {}),
@@ -83,8 +78,13 @@ def _counts(axes: Mapping[str, Value], inputs: Inputs) -> tuple[dict[str, int], 
     return _known(axes, asdict(costs) | {"memory_B": costs.memory_B}), None
 
 
-def _tokens(run: Run, report: Mapping[str, Any], axes: Mapping[str, Value]) -> int:
-    return int(report["tokens"]) if "tokens" in report else points.tokens(axes, run.inputs)
+def _measured(
+    run: Run, report: Mapping[str, Any], axes: Mapping[str, Value], counts: Mapping[str, int], blocks: Sequence[Block]
+) -> dict[str, Metric]:
+    provided, reasons = declared(report)
+    tokens = int(report["tokens"]) if "tokens" in report else points.tokens(axes, run.inputs)
+    quality = assessment.metrics(report.get("quality"), str(axes["architecture"]))
+    return summary.metrics(blocks, tokens, counts.get("flops"), provided, reasons, _steps(axes)) | quality
 
 
 def _known(axes: Mapping[str, Value], counts: dict[str, int]) -> dict[str, int]:

@@ -3,14 +3,12 @@
 Importing this module imports no torch, so `--help` answers at once.
 """
 
-import difflib
-import math
 import re
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from bench.errors import UserError
+from bench.kinds import Choice, Kind, Number, Pattern, nearest
 from bench.record import Value
 from model import plugins, shapes
 from model.shapes import classifier
@@ -19,98 +17,26 @@ from model.shapes import classifier
 MOST_VALUES = 10_000
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?`, or nothing where no known word is near."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean '{close[0]}'?" if close else ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a set of words; the set may be found late (by listing a folder)."""
-
-    words: Callable[[], Sequence[str]]
-
-    def parse(self, raw: Value) -> Value:
-        """The word itself. Raises ValueError with what is allowed."""
-        known = self.words()
-        if not isinstance(raw, str) or raw not in known:
-            raise ValueError(f"is none of {', '.join(known)}.{nearest(str(raw), known)}")
-        return raw
-
-    def describe(self) -> str:
-        """The allowed words."""
-        return "|".join(self.words())
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number within bounds (both included), or one of a few words such as `auto`."""
-
-    low: float
-    high: float
-    whole: bool = True
-    words: tuple[str, ...] = ()
-
-    def parse(self, raw: Value) -> Value:
-        """An int or a float. Raises ValueError with what is allowed."""
-        if isinstance(raw, str) and raw in self.words:
-            return raw
-        try:
-            if isinstance(raw, bool):
-                raise ValueError
-            value: int | float = (int(raw) if not isinstance(raw, float) else raw) if self.whole else float(raw)
-        except ValueError:
-            raise ValueError(f"is no {self._kind()}; {self.describe()} is allowed.") from None
-        if not math.isfinite(value) or (self.whole and value != int(value)) or not self.low <= value <= self.high:
-            raise ValueError(f"is out of range; {self.describe()} is allowed.")
-        return int(value) if self.whole else value
-
-    def _kind(self) -> str:
-        return "whole number" if self.whole else "number"
-
-    def describe(self) -> str:
-        """The bounds, and the words."""
-        low, high = (f"{bound:,.0f}" if self.whole else f"{bound:g}" for bound in (self.low, self.high))
-        return f"{' or '.join([*self.words, ''])}{low} to {high}"
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """A word of a given form."""
-
-    form: str
-    says: str
-
-    def parse(self, raw: Value) -> Value:
-        """The word itself. Raises ValueError with what is allowed."""
-        if not isinstance(raw, str) or not re.fullmatch(self.form, raw):
-            raise ValueError(f"is not of the form {self.says}.")
-        return raw
-
-    def describe(self) -> str:
-        """The form in words."""
-        return self.says
-
-
 @dataclass(frozen=True)
 class Axis:
     """One thing that can be varied.
 
     `compares` marks an axis whose values are variants of the same work (precision, compression): points that differ
     in those alone are measured interleaved with each other and shown as ratios to the axis' default. `dimension` marks
-    a field of the architecture's Config; its default `preset` keeps what the preset has. `found` marks what the
-    command line finds out from a flag of its own: a spec cannot choose it.
+    a field of the architecture's Config; its default `preset` keeps what the preset has. `answers` marks what decides
+    the weights of a trained model or what it makes of them: points that agree on those are of equal quality. `found`
+    marks what the command line finds out from a flag of its own: a spec cannot choose it.
     """
 
     name: str
-    kind: Choice | Number | Pattern
+    kind: Kind
     default: Value
     label: str
     help: str
     flags: tuple[str, ...] = ()
     compares: bool = False
     dimension: bool = False
+    answers: bool = False
     found: bool = False
 
     @cached_property
@@ -128,8 +54,9 @@ class Axis:
             ) from None
 
 
-def _dimension(name: str, kind: Choice | Number, says: str) -> Axis:
-    return Axis(name, kind, "preset", name.replace("_", " "), says, dimension=True)
+def _dimension(name: str, kind: Choice | Number, says: str, *, compares: bool = False) -> Axis:
+    label = name.replace("_", " ")
+    return Axis(name, kind, "preset", label, says, compares=compares, dimension=True, answers=True)
 
 
 def _sizes() -> tuple[str, ...]:
@@ -151,6 +78,7 @@ AXES: tuple[Axis, ...] = (
         "architecture",
         "reference model, or hf: a model of transformers (--model)",
         ("-a",),
+        answers=True,
     ),
     Axis(
         "model",
@@ -158,9 +86,10 @@ AXES: tuple[Axis, ...] = (
         "none",
         "model",
         "model of transformers, and a hash of its files",
+        answers=True,
         found=True,
     ),
-    Axis("size", Choice(_sizes), "nano", "size", "preset of the model's dimensions", ("-s",)),
+    Axis("size", Choice(_sizes), "nano", "size", "preset of the model's dimensions", ("-s",), answers=True),
     Axis(
         "workload",
         Choice(lambda: plugins.names("bench.workloads")),
@@ -195,8 +124,15 @@ AXES: tuple[Axis, ...] = (
     _dimension("kv_heads", Number(1, 1024, words=("preset",)), "heads of keys and values, fewer for grouped queries"),
     _dimension("feed_forward", Number(1, 1 << 18, words=("preset",)), "width of a Transformer's feed-forward"),
     _dimension("attention", _words("off", "on"), "attention over the encoder's states (lstm, rnn)"),
-    _dimension("kv_cache", _words("auto", "fp32", "bf16"), "number format of a Transformer's KV cache"),
-    Axis("dropout", Number(0, 0.95, whole=False), 0.0, "dropout", "share of activations dropped in training"),
+    _dimension("kv_cache", _words("auto", "fp32", "bf16"), "number format of a Transformer's KV cache", compares=True),
+    Axis(
+        "dropout",
+        Number(0, 0.95, whole=False),
+        0.0,
+        "dropout",
+        "share of activations dropped in training",
+        answers=True,
+    ),
     Axis("optimizer", Choice(lambda: tuple(shapes.MOMENTS)), "adamw", "optimizer", "what updates the weights"),
     Axis("learning_rate", Number(1e-9, 100, whole=False), 1e-3, "learning rate", "step size of the optimizer"),
     Axis(
@@ -206,6 +142,7 @@ AXES: tuple[Axis, ...] = (
         "precision",
         "number format; amp-* keeps fp32 weights",
         compares=True,
+        answers=True,
     ),
     Axis(
         "prune",
@@ -214,6 +151,7 @@ AXES: tuple[Axis, ...] = (
         "pruned share",
         "share of weights set to zero, or of units removed",
         compares=True,
+        answers=True,
     ),
     Axis(
         "prune_scheme",
@@ -222,14 +160,18 @@ AXES: tuple[Axis, ...] = (
         "pruning scheme",
         "single weights, whole units, or two of every four weights",
         compares=True,
+        answers=True,
     ),
     Axis(
         "factorize",
-        Pattern(r"none|rank:\d{1,5}|energy:0?\.\d{1,6}|energy:1", "none, rank:N or energy:SHARE"),
+        Pattern(
+            r"none|rank:[1-9]\d{0,4}|energy:0?\.\d{0,5}[1-9]|energy:1", "none, rank:64 or energy:0.9 (above 0, up to 1)"
+        ),
         "none",
         "factorization",
         "low-rank factors in place of the matrices of linear layers",
         compares=True,
+        answers=True,
     ),
     Axis(
         "quantize",
@@ -238,6 +180,7 @@ AXES: tuple[Axis, ...] = (
         "quantization",
         "number format of the stored weights",
         compares=True,
+        answers=True,
     ),
     Axis(
         "device",
@@ -245,9 +188,10 @@ AXES: tuple[Axis, ...] = (
         "auto",
         "device",
         "where the model runs; auto takes CUDA where there is one",
+        answers=True,
     ),
     Axis("threads", Number(1, 4096, words=("auto",)), "auto", "threads", "threads on the CPU; auto: cores we may use"),
-    Axis("seed", Number(0, 2**31 - 1), 0, "seed", "seed of weights, dropout and sampling"),
+    Axis("seed", Number(0, 2**31 - 1), 0, "seed", "seed of weights, dropout and sampling", answers=True),
 )
 
 BY_NAME = {axis.name: axis for axis in AXES}

@@ -5,8 +5,9 @@ from typing import Any
 import torch
 
 from bench import probes, workloads
-from bench.axes import BY_NAME, Choice
+from bench.axes import BY_NAME
 from bench.errors import Unsupported
+from bench.kinds import Choice
 from model import architectures, compress, shapes
 from model.shapes.lstm import Config
 

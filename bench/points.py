@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from bench import axes
+from bench import axes, kinds
 from bench.errors import Unsupported, UserError
 from bench.inputs import NOTHING, Inputs
 from bench.record import Value
@@ -54,6 +54,18 @@ def varying(points: Iterable[Mapping[str, Value]]) -> list[str]:
     return [axis.name for axis in axes.AXES if len({row.get(axis.name, axis.default) for row in rows}) > 1]
 
 
+def parent(point: Point) -> tuple[tuple[str, Value], ...]:
+    """What decides the weights that the point's model is trained to: a value for every axis, the rest at default."""
+    return tuple(
+        (axis.name, point.axes[axis.name] if axis.answers and not axis.compares else axis.default) for axis in axes.AXES
+    )
+
+
+def answers(point: Point) -> tuple[Value, ...]:
+    """What decides the answers of the point's model, once it is trained: equal for points of equal quality."""
+    return tuple(point.axes[axis.name] for axis in axes.AXES if axis.answers)
+
+
 def describe(point: Point, among: Iterable[Point]) -> str:
     """The values that tell the point from the others, in a few words: `tiny decode b16 amp-bf16`."""
     vary = varying([each.axes for each in among])
@@ -61,7 +73,7 @@ def describe(point: Point, among: Iterable[Point]) -> str:
     words = []
     for name in shown:
         row, value = axes.BY_NAME[name], point.axes[name]
-        if isinstance(row.kind, axes.Choice):
+        if isinstance(row.kind, kinds.Choice):
             words += [str(value)] if value != row.default or not row.compares else []
         elif value != row.default or not row.compares:
             words.append(f"{row.label} {value}")

@@ -8,7 +8,7 @@ from bench import assembly, host, points
 from bench.errors import UserError
 from bench.inputs import NOTHING, Inputs
 from bench.record import Record, Value
-from bench.spec import Spec
+from bench.spec import SETTING_DEFAULTS, Spec
 from bench.store import Run, Store
 
 
@@ -57,8 +57,9 @@ def _changes(run: Run, spec: Spec, corpus: str, inputs: Inputs, here: Mapping[st
             f"other points ({len(before.keys() - after.keys())} are gone, {len(after.keys() - before.keys())} are new)"
         )
     for name, value in spec.settings.items():
-        if run.settings.get(name) != value:
-            return f"started with {name} = {run.settings.get(name)}, not {value}"
+        before_value = run.settings.get(name, SETTING_DEFAULTS[name])
+        if before_value != value:
+            return f"started with {name} = {before_value}, not {value}"
     if run.corpus != corpus:
         return f"started with the corpus {run.corpus or 'that comes with Python'}, not {corpus or 'that one'}"
     for field in fields(Inputs):

@@ -13,7 +13,6 @@ import torch
 
 from bench import devices, host, points, probes, subject, workloads
 from bench.axes import AXES
-from bench.inputs import Inputs
 from bench.record import Block, MetricInfo, Value
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
@@ -34,8 +33,8 @@ class Session:
 
     def __init__(self, axes: dict[str, Value], settings: Mapping[str, Any]) -> None:
         self._axes = axes
-        self._settings = settings
-        self._inputs = Inputs(**settings.get("inputs", {}))
+        self._settings = dict(settings)
+        self._inputs = subject.inputs(settings)
         self._device = devices.resolve(str(axes["device"]))
         self._probes = {name: probes.load(name, str(self._device)) for name in probes.names()}
         self._unavailable = {
@@ -116,14 +115,16 @@ class Session:
     def _rehearse(self) -> None:
         """Run the same kind of work on the smallest model, so that libraries are loaded before memory is looked at.
 
-        torch loads about 100 MB of code at the first step of an optimizer; that is not the memory of the model.
+        torch loads about 100 MB of code at the first step of an optimizer, and 60 MB to read a file of weights; those
+        are not the memory of the model.
         """
+        subject.trained_weights(self._settings)
         preset = {axis.name: axis.default for axis in AXES if axis.dimension and axis.name not in _WHAT_RUNS}
         smallest = self._axes | preset | _REHEARSAL
         if self._axes["architecture"] == "hf":  # it has one size: transformers' own code is loaded without weights
             hf.rehearse(points.config(self._axes, self._inputs))
             smallest |= {"architecture": "transformer", "model": "none"}
-        made, _ = subject.make(smallest, self._settings, self._device)
+        made, _ = subject.make(smallest, self._settings | {"parent": None}, self._device)
         step = workloads.prepare(str(self._axes["workload"]), made, points.work(smallest))
         time_iterations(step, 2)
         del made, step

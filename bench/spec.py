@@ -21,8 +21,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from bench import axes, points
-from bench.axes import Axis, Number, nearest
+from bench.axes import Axis
 from bench.errors import UserError
+from bench.kinds import Duration, Number, nearest
 from bench.points import Point
 from bench.record import Value
 
@@ -38,6 +39,13 @@ SETTINGS: tuple[Axis, ...] = (
     ),
     Axis("warmup_limit", Number(0, 3600, whole=False), 1.0, "warm-up limit", "seconds of warm-up a process, at most"),
     Axis("time_limit", Number(1, 86_400, whole=False), 120.0, "time limit", "seconds a point may take in a process"),
+    Axis(
+        "train_budget",
+        Duration(0, 86_400),
+        0.0,
+        "training budget",
+        "seconds to train each model before its variants are graded; 0: fresh weights, no quality",
+    ),
     Axis("group", Number(1, 8), 8, "group", "points that are measured interleaved, at most"),
 )
 SETTING_DEFAULTS: dict[str, Value] = {setting.name: setting.default for setting in SETTINGS}

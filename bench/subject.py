@@ -10,24 +10,24 @@ from bench import points, workloads
 from bench.errors import Unsupported, UserError
 from bench.inputs import Inputs
 from bench.record import Value, Warn
-from model import architectures, compress, labelled, shapes, text
+from model import architectures, checkpoint, compress, labelled, parents, shapes, text
 
 
 def make(
     axes: Mapping[str, Value], settings: Mapping[str, Any], device: torch.device
 ) -> tuple[workloads.Subject, dict[str, Value]]:
     """The model of `axes` on its device, with batches of text, and what there is to tell about it."""
-    inputs = Inputs(**settings.get("inputs", {}))
-    if not points.tokens(axes, inputs):
+    if not points.tokens(axes, inputs(settings)):
         raise Unsupported("A prompt of one token leaves a decoder-only model nothing to prefill.")
     if shapes.labels_texts(str(axes["architecture"])):
-        return _make_classifier(axes, inputs, device)
-    config, work = points.config(axes, inputs), points.work(axes)
-    corpus, cache = settings.get("corpus"), settings.get("cache")
-    read = text.load(Path(corpus) if corpus else None, config.vocabulary, cache=Path(cache) if cache else None)
-    asked = _compression(axes)
+        return _make_classifier(axes, settings, device)
+    config, work = points.config(axes, inputs(settings)), points.work(axes)
+    read, asked = corpus(axes, settings), compression(axes)
     architecture, training = str(axes["architecture"]), axes["workload"] == "train"
     built = architectures.build(architecture, config)
+    trained = trained_weights(settings)
+    if trained is not None:
+        built.load_state_dict(trained)
     parameters = sum(parameter.numel() for parameter in built.parameters())
     made = compress.apply(built, architecture, config, asked, device, training=training)
     lengths = (work.sequence_length, work.generated_length)
@@ -51,20 +51,18 @@ def make(
 
 
 def _make_classifier(
-    axes: Mapping[str, Value], inputs: Inputs, device: torch.device
+    axes: Mapping[str, Value], settings: Mapping[str, Any], device: torch.device
 ) -> tuple[workloads.Subject, dict[str, Value]]:
     """As `make`, for a model that labels texts."""
-    config, work = points.config(axes, inputs), points.work(axes)
-    read = labelled.load(Path(inputs.labels) if inputs.labels else None, config.vocabulary)
-    if len(read.labels) != config.classes:
-        raise UserError(
-            f"There are {len(read.labels)} labels now; there were {config.classes} when the run began.",
-            "Restore the file of labels, or start a new run.",
-        )
-    built = architectures.build_classifier(str(axes["architecture"]), config)
+    architecture, training = str(axes["architecture"]), axes["workload"] == "train"
+    config, work = points.config(axes, inputs(settings)), points.work(axes)
+    read, asked = labelled_texts(axes, settings), compression(axes)
+    built = architectures.build_classifier(architecture, config)
+    trained = trained_weights(settings)
+    if trained is not None:
+        built.load_state_dict(trained)
     parameters = sum(parameter.numel() for parameter in built.parameters())
-    asked, training = _compression(axes), axes["workload"] == "train"
-    made = compress.apply(built, str(axes["architecture"]), config, asked, device, training=training)
+    made = compress.apply(built, architecture, config, asked, device, training=training)
     try:
         batches = labelled.batches(
             read, work.batch_size, work.sequence_length, workloads.BATCHES, seed=int(axes["seed"])
@@ -85,7 +83,44 @@ def _make_classifier(
     return subject, facts
 
 
-def _compression(axes: Mapping[str, Value]) -> compress.Compression:
+def inputs(settings: Mapping[str, Any]) -> Inputs:
+    """The files that the run reads beside its corpus."""
+    return Inputs(**settings.get("inputs", {}))
+
+
+def corpus(axes: Mapping[str, Value], settings: Mapping[str, Any]) -> text.Text:
+    """The text that the point's model reads, with the same share held out whether or not anything is graded."""
+    given, cache = settings.get("corpus"), settings.get("cache")
+    vocabulary = points.config(axes, inputs(settings)).vocabulary
+    read = text.load(Path(given) if given else None, vocabulary, cache=Path(cache) if cache else None)
+    return parents.hold_out(read, parents.HELD_OUT_SHARE)
+
+
+def labelled_texts(axes: Mapping[str, Value], settings: Mapping[str, Any]) -> labelled.Labelled:
+    """The labelled texts that the point's classifier reads.
+
+    Raises `UserError` where they have another number of labels than the run began with.
+    """
+    given = inputs(settings)
+    config = points.config(axes, given)
+    read = labelled.load(Path(given.labels) if given.labels else None, config.vocabulary)
+    if len(read.labels) != config.classes:
+        raise UserError(
+            f"There are {len(read.labels)} labels now; there were {config.classes} when the run began.",
+            "Restore the file of labels, or start a new run.",
+        )
+    return read
+
+
+def trained_weights(settings: Mapping[str, Any]) -> dict[str, torch.Tensor] | None:
+    """What the model of the point was trained to, by name; None where it is to have fresh weights."""
+    if not settings.get("parent"):
+        return None
+    return checkpoint.load(Path(settings["parent"])).model.state_dict()
+
+
+def compression(axes: Mapping[str, Value]) -> compress.Compression:
+    """What the point does to its model. Raises `Unsupported` for what makes no sense together."""
     return compress.Compression(
         prune=float(axes["prune"]),
         prune_scheme=str(axes["prune_scheme"]),

@@ -188,7 +188,7 @@ class Plan:
     sequence_length: int = 32
     generated_length: int = 32
     optimizer: str = "adamw"
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_share: float = 0.05
     precision: str = "fp32"

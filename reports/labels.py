@@ -3,7 +3,8 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-from bench.axes import AXES, BY_NAME, Axis, Choice, Number
+from bench.axes import AXES, BY_NAME, Axis
+from bench.kinds import Choice, Number
 from bench.record import Record, Status, Value
 
 #: Axes whose values are variants of the same work; a point's variant is what it has on these.

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.axes import BY_NAME, Number
+from bench.axes import BY_NAME
+from bench.kinds import Number
 from bench.record import Metric, Record
 from bench.units import digits, scale
 from reports import labels

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from bench import axes
 from bench.errors import UserError
+from bench.kinds import Duration
 
 
 def values(name, raw):
@@ -87,3 +88,22 @@ def test_any_text_gives_values_or_one_clear_error(raw):
         except UserError as error:
             assert name in error.message
             assert error.remedy.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds"), [("60s", 60), ("2m", 120), ("1.5h", 5400), (0, 0), ("30", 30), (2.5, 2.5)]
+)
+def test_a_duration_is_seconds_whatever_its_unit(word, seconds):
+    assert Duration(0, 86_400).parse(word) == seconds
+
+
+@pytest.mark.parametrize("word", ["", "s", "-5", "5x", "1e9", "nan", "inf", "1.2.3", "1 m", "25h"])
+def test_what_is_no_duration_is_refused_with_what_is_allowed(word):
+    with pytest.raises(ValueError, match=r"is no time; 0 to 86,400 seconds"):
+        Duration(0, 86_400).parse(word)
+
+
+@pytest.mark.parametrize("word", ["rank:0", "energy:0", "energy:0.0", "energy:1.5", "rank:", "rank:-1", "rank:100000"])
+def test_a_factorization_that_keeps_nothing_is_refused_before_anything_starts(word):
+    with pytest.raises(UserError, match="factorize"):
+        axes.find("factorize").parse(word)
