@@ -29,7 +29,8 @@ def record(
     """The record of one point from what its processes reported (`children`) and measured (`blocks`)."""
     point = points.point(axes)
     first: Mapping[str, Any] = children[0] if children else {}
-    counts, uncounted = _counts(point.axes, run.inputs)
+    facts = dict(first.get("facts", {}))
+    counts, uncounted = _counts(point.axes, run.inputs, facts)
     started = min((str(child["started_at"]) for child in children), default=now())
     return Record(
         schema=SCHEMA,
@@ -42,11 +43,7 @@ def record(
         finished_at=now(),
         metrics=_measured(run, first, point.axes, counts, blocks) if blocks else {},
         costs=counts,
-        facts={
-            **first.get("facts", {}),
-            **{f"setting_{name}": value for name, value in run.settings.items()},
-            **({"uncounted": uncounted} if uncounted and blocks else {}),
-        },
+        facts=facts | _told(uncounted) | {f"setting_{name}": value for name, value in run.settings.items()},
         host=run.host,
         warnings=[*_warnings(children), *summary.warnings(blocks)],
         unavailable=dict(first.get("unavailable", {})),
@@ -69,13 +66,21 @@ def unfinished(store: Store, run: Run) -> list[Record]:
     return found
 
 
-def _counts(axes: Mapping[str, Value], inputs: Inputs) -> tuple[dict[str, int], str | None]:
-    """The exact counts of the point; where there are none, the reason."""
+def _counts(
+    axes: Mapping[str, Value], inputs: Inputs, facts: Mapping[str, Value]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """The counts that hold for the point, and for those that do not the reason.
+
+    Those of the optimizer's state are as the process made them, tensor by tensor.
+    """
     try:
         costs = points.costs(axes, inputs)
     except (Unsupported, UserError) as reason:  # the files of an interrupted point may be on another machine
-        return {}, str(reason)
-    return _known(axes, asdict(costs) | {"memory_B": costs.memory_B}), None
+        return {}, {"everything": str(reason).rstrip(".")} if facts else {}
+    exact = {"optimizer_B": int(facts["optimizer_state_B"])} if "optimizer_state_B" in facts else {}
+    uncounted = {name: reason for name, reason in points.uncounted(axes).items() if name not in exact}
+    counts = asdict(costs) | {"memory_B": costs.memory_B} | exact
+    return {name: count for name, count in counts.items() if name not in uncounted}, uncounted
 
 
 def _measured(
@@ -87,10 +92,9 @@ def _measured(
     return summary.metrics(blocks, tokens, counts.get("flops"), provided, reasons, _steps(axes)) | quality
 
 
-def _known(axes: Mapping[str, Value], counts: dict[str, int]) -> dict[str, int]:
-    """The counts that hold for the point: of a quantized model, bytes are counted for the fp32 one it was made from."""
-    unknown = ("weights_B", "bytes_moved", "memory_B") if axes["quantize"] != "none" else ()
-    return {name: count for name, count in counts.items() if name not in unknown}
+def _told(uncounted: Mapping[str, str]) -> dict[str, Value]:
+    """Why counts are missing, as the fact `uncounted`; nothing where none is."""
+    return {"uncounted": "; ".join(f"{name}: {reason}" for name, reason in uncounted.items())} if uncounted else {}
 
 
 def _steps(axes: Mapping[str, Value]) -> int | None:

@@ -44,6 +44,13 @@ class Axis:
         """The flags of the command line, the long one first."""
         return (f"--{self.name.replace('_', '-')}", *self.flags)
 
+    @cached_property
+    def names_itself(self) -> bool:
+        """Whether a value says by itself what it is a value of, as `amp-bf16` does, and `8` or `on` do not."""
+        if self.dimension or isinstance(self.kind, Number):
+            return False
+        return not (isinstance(self.kind, Choice) and "on" in self.kind.words())
+
     def parse(self, raw: Value) -> Value:
         """A validated value. Raises `UserError` that names the axis and what is allowed."""
         try:
@@ -124,7 +131,23 @@ AXES: tuple[Axis, ...] = (
     _dimension("kv_heads", Number(1, 1024, words=("preset",)), "heads of keys and values, fewer for grouped queries"),
     _dimension("feed_forward", Number(1, 1 << 18, words=("preset",)), "width of a Transformer's feed-forward"),
     _dimension("attention", _words("off", "on"), "attention over the encoder's states (lstm, rnn)"),
-    _dimension("kv_cache", _words("auto", "fp32", "bf16"), "number format of a Transformer's KV cache", compares=True),
+    _dimension("kernel", Number(1, 1 << 16, words=("preset",)), "neighbours that a convolution sees, an odd number"),
+    _dimension("positions", _words("learned", "rotary"), "how a Transformer knows the order of its tokens"),
+    _dimension("context", Number(1, 1 << 24, words=("preset",)), "learned positions, the longest text they allow"),
+    _dimension("activation", _words("gelu", "swiglu"), "what a Transformer's feed-forward has between its matrices"),
+    _dimension("norm", _words("layer", "rms"), "how a Transformer normalizes: LayerNorm or RMSNorm"),
+    _dimension("tied", _words("off", "on"), "whether a Transformer's projection is its embedding's matrix"),
+    _dimension("bias", _words("off", "on"), "whether a Transformer's linear layers and norms have a bias"),
+    _dimension(
+        "rotary_base", Number(1e-3, 1e9, whole=False, words=("preset",)), "base of the rotary positions' angles"
+    ),
+    _dimension("norm_epsilon", Number(1e-12, 1, whole=False, words=("preset",)), "what a norm adds to the variance"),
+    _dimension(
+        "kv_cache",
+        _words("auto", "fp32", "bf16", "int8"),
+        "number format of a Transformer's KV cache",
+        compares=True,
+    ),
     Axis(
         "dropout",
         Number(0, 0.95, whole=False),
@@ -163,6 +186,24 @@ AXES: tuple[Axis, ...] = (
         answers=True,
     ),
     Axis(
+        "prune_rounds",
+        Number(1, 100),
+        1,
+        "pruning rounds",
+        "rounds in which the pruned share is reached, with training after each",
+        compares=True,
+        answers=True,
+    ),
+    Axis(
+        "tuning_steps",
+        Number(0, 100_000),
+        0,
+        "tuning steps",
+        "training steps after each round",
+        compares=True,
+        answers=True,
+    ),
+    Axis(
         "factorize",
         Pattern(
             r"none|rank:[1-9]\d{0,4}|energy:0?\.\d{0,5}[1-9]|energy:1", "none, rank:64 or energy:0.9 (above 0, up to 1)"
@@ -183,6 +224,30 @@ AXES: tuple[Axis, ...] = (
         answers=True,
     ),
     Axis(
+        "compile",
+        Choice(lambda: ("eager", "compiled")),
+        "eager",
+        "compilation",
+        "torch.compile of what an iteration calls; its own time is kept apart",
+        compares=True,
+    ),
+    Axis(
+        "accumulation",
+        Number(1, 1024),
+        1,
+        "accumulation",
+        "parts in which a training batch is read, for the same update from less memory",
+        compares=True,
+    ),
+    Axis(
+        "checkpointing",
+        Choice(lambda: ("off", "on")),
+        "off",
+        "checkpointing",
+        "whether blocks forget their activations in training and compute them again",
+        compares=True,
+    ),
+    Axis(
         "device",
         Pattern(r"auto|cpu|cuda(:\d+)?", "auto, cpu, cuda or cuda:N"),
         "auto",
@@ -201,7 +266,8 @@ DEFAULTS: dict[str, Value] = {axis.name: axis.default for axis in AXES}
 def find(name: str) -> Axis:
     """The axis of that name. Raises `UserError` with the nearest name and all that exist."""
     if name not in BY_NAME:
-        raise UserError(f"There is no axis '{name}'.{nearest(name, BY_NAME)}", f"The axes are: {', '.join(BY_NAME)}.")
+        known = ", ".join(axis.name for axis in AXES if not axis.found)
+        raise UserError(f"There is no axis '{name}'.{nearest(name, BY_NAME)}", f"The axes are: {known}.")
     return BY_NAME[name]
 
 

@@ -65,7 +65,13 @@ class Grader:
         copied = build(str(axes["architecture"]), config)
         copied.load_state_dict(self._model.state_dict())
         made = compress.apply(
-            copied.eval(), str(axes["architecture"]), config, asked, self._device, text=self._text, plan=Plan()
+            copied.eval(),
+            str(axes["architecture"]),
+            config,
+            asked,
+            self._device,
+            text=self._text,
+            plan=subject.tuning(axes),
         )
         stride = max(LENGTH, (len(self._text.held_out) - 2 * LENGTH) // MOST_WINDOWS)
         windows = Windows(self._text.held_out, LENGTH, LENGTH, stride=stride)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from bench import axes, kinds
+from bench import axes
 from bench.errors import Unsupported, UserError
 from bench.inputs import NOTHING, Inputs
 from bench.record import Value
@@ -73,10 +73,8 @@ def describe(point: Point, among: Iterable[Point]) -> str:
     words = []
     for name in shown:
         row, value = axes.BY_NAME[name], point.axes[name]
-        if isinstance(row.kind, kinds.Choice):
-            words += [str(value)] if value != row.default or not row.compares else []
-        elif value != row.default or not row.compares:
-            words.append(f"{row.label} {value}")
+        if value != row.default or not row.compares:
+            words.append(str(value) if row.names_itself else f"{row.label} {value}")
     return ", ".join(words)
 
 
@@ -90,6 +88,10 @@ def check(values: Mapping[str, Value]) -> None:
         raise UserError(f"A model of transformers has its own {chosen[0]}.", f"Leave out {chosen[0]} for hf.")
 
 
+#: How an axis writes what a Config holds as a truth value.
+_SWITCH: dict[Value, Any] = {"off": False, "on": True}
+
+
 def config(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> Any:
     """The architecture's Config for a point's axes, before anything is pruned.
 
@@ -97,11 +99,9 @@ def config(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> Any:
     """
     if values["architecture"] == "hf":
         return hf.Config(inputs.model, inputs.trust_remote_code)
-    dimensions = _dimensions(values)
+    dimensions = {name: _SWITCH.get(value, value) for name, value in _dimensions(values).items()}
     if inputs.classes and shapes.labels_texts(str(values["architecture"])):
         dimensions["classes"] = inputs.classes
-    if "attention" in dimensions:
-        dimensions["attention"] = dimensions["attention"] == "on"
     made = shapes.configure(str(values["architecture"]), str(values["size"]), **dimensions)
     dropout = float(values["dropout"])
     return replace(made, dropout=dropout) if dropout else made
@@ -138,6 +138,8 @@ def work(values: Mapping[str, Value]) -> shapes.Work:
         weight_itemsize=weight,
         activation_itemsize=activation,
         optimizer=str(values["optimizer"]),
+        accumulation=int(values["accumulation"]),
+        checkpointing=values["checkpointing"] == "on",
     )
 
 
@@ -151,12 +153,29 @@ def tokens(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> int:
 
 
 def costs(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> shapes.Costs:
-    """Exact counts for one iteration of the point; after structured pruning, of the smaller model.
+    """Counts for one iteration of the point; after structured pruning, of the smaller model.
 
-    Raises `Unsupported` for a point that cannot be run, and for a model of transformers whose shape is not known.
+    Those that `uncounted` names are estimates, for planning alone. Raises `Unsupported` for a point that cannot be run,
+    and for a model of transformers whose shape is not known.
     """
-    shape, made = shapes.load(str(values["architecture"])), config(values, inputs)
+    architecture, made = str(values["architecture"]), config(values, inputs)
+    shape = shapes.load(architecture)
     narrowed = getattr(shape, "narrowed", None)
     if values["prune"] and values["prune_scheme"] == "structured" and narrowed is not None:
         made = narrowed(made, float(values["prune"]))
-    return shape.costs(made, work(values))
+    return shapes.costs(architecture, made, work(values))
+
+
+def uncounted(values: Mapping[str, Value]) -> dict[str, str]:
+    """Counts that do not hold for the point, with the reason: no record shows them."""
+    training = values["workload"] == "train"
+    reasons = [
+        (values["quantize"] != "none", "weights_B", "they are counted in the format before quantization"),
+        (values["compile"] != "eager", "activations_B", "torch.compile fuses operators and chooses what it keeps"),
+        (training and values["checkpointing"] == "on", "activations_B", "blocks compute again what they forgot"),
+        (training and values["optimizer"] == "adamw-8bit", "optimizer_B", "torchao keeps some tensors in fp32"),
+    ]
+    found = {name: reason for holds, name, reason in reasons if holds}
+    if found:
+        found |= dict.fromkeys(("bytes_moved", "memory_B"), " and ".join(found.values()))
+    return found

@@ -16,13 +16,22 @@ from bench.axes import AXES
 from bench.record import Block, MetricInfo, Value
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
+from model import compiled
 from model.architectures import hf
 
 #: A block holds no more iterations than that, however short they are.
 MOST_ITERATIONS = 10_000
 
-#: The size of a rehearsal before the measurement.
-_REHEARSAL: dict[str, Value] = {"size": "nano", "batch_size": 1, "sequence_length": 4, "generated_length": 2}
+#: The size of a rehearsal before the measurement, and what takes long or cannot be had with a batch of one.
+_REHEARSAL: dict[str, Value] = {
+    "size": "nano",
+    "batch_size": 1,
+    "sequence_length": 4,
+    "generated_length": 2,
+    "prune_rounds": 1,
+    "tuning_steps": 0,
+    "accumulation": 1,
+}
 
 #: Dimensions that choose which code runs, so that a rehearsal keeps them.
 _WHAT_RUNS = {"encoder"}
@@ -67,6 +76,8 @@ class Session:
         self.step = step
         load_s = time.perf_counter() - began
         host.return_freed_memory()
+        if axes["compile"] == "compiled":
+            facts |= self._compile(made)
         with self._memory("warmup", facts):
             warmup = warm_up(self._time, float(self._settings["warmup_limit"]))
         self._block_iterations = _iterations(float(self._settings["block_seconds"]), warmup.iteration_s)
@@ -86,6 +97,16 @@ class Session:
             "provided": self._provided(),
             "window_s": max((probe.window_s for probe in self._wanted.values()), default=0.0),
         }
+
+    def _compile(self, made: workloads.Subject) -> dict[str, Value]:
+        """Let torch compile what an iteration calls, before anything is timed; what there is to tell about it."""
+        self.step()  # in eager mode: tables and caches that are set aside at first use stand when the step is traced
+        compiled.install(made.model, points.work(self._axes).phase)
+        facts: dict[str, Value] = {}
+        with self._memory("compile", facts):
+            found = compiled.first_calls(self.step)
+        host.return_freed_memory()
+        return facts | {"compile_s": found.seconds, "compiled": str(found)}
 
     @contextmanager
     def _memory(self, phase: str, facts: dict[str, Value]) -> Iterator[None]:
@@ -124,6 +145,8 @@ class Session:
         if self._axes["architecture"] == "hf":  # it has one size: transformers' own code is loaded without weights
             hf.rehearse(points.config(self._axes, self._inputs))
             smallest |= {"architecture": "transformer", "model": "none"}
+        if self._axes["compile"] == "compiled":
+            compiled.check(self._device)
         made, _ = subject.make(smallest, self._settings | {"parent": None}, self._device)
         step = workloads.prepare(str(self._axes["workload"]), made, points.work(smallest))
         time_iterations(step, 2)

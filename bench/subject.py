@@ -10,7 +10,7 @@ from bench import points, workloads
 from bench.errors import Unsupported, UserError
 from bench.inputs import Inputs
 from bench.record import Value, Warn
-from model import architectures, checkpoint, compress, labelled, parents, shapes, text
+from model import architectures, checkpoint, compress, labelled, parents, shapes, text, train
 
 
 def make(
@@ -19,6 +19,7 @@ def make(
     """The model of `axes` on its device, with batches of text, and what there is to tell about it."""
     if not points.tokens(axes, inputs(settings)):
         raise Unsupported("A prompt of one token leaves a decoder-only model nothing to prefill.")
+    _check_workload(axes)
     if shapes.labels_texts(str(axes["architecture"])):
         return _make_classifier(axes, settings, device)
     config, work = points.config(axes, inputs(settings)), points.work(axes)
@@ -29,7 +30,9 @@ def make(
     if trained is not None:
         built.load_state_dict(trained)
     parameters = sum(parameter.numel() for parameter in built.parameters())
-    made = compress.apply(built, architecture, config, asked, device, training=training)
+    made = compress.apply(built, architecture, config, asked, device, training=training, text=read, plan=tuning(axes))
+    if architecture == "hf" and asked.factorize != "none":
+        _check_factored(made.model, device)
     lengths = (work.sequence_length, work.generated_length)
     try:
         batches = text.batches(read.train, work.batch_size, *lengths, count=workloads.BATCHES, seed=int(axes["seed"]))
@@ -47,6 +50,8 @@ def make(
     }
     if architecture == "hf":
         facts["codes"] = "words of the corpus by frequency, numbered up to the model's vocabulary: not its own tokens"
+    if training:
+        facts["optimizer_state_B"] = train.state_bytes(made.model, work.optimizer)
     return subject, facts
 
 
@@ -80,6 +85,8 @@ def _make_classifier(
         "corpus_sha256": read.sha256,
         "labels": ", ".join(read.labels),
     }
+    if training:
+        facts["optimizer_state_B"] = train.state_bytes(made.model, work.optimizer)
     return subject, facts
 
 
@@ -124,10 +131,36 @@ def compression(axes: Mapping[str, Value]) -> compress.Compression:
     return compress.Compression(
         prune=float(axes["prune"]),
         prune_scheme=str(axes["prune_scheme"]),
+        prune_rounds=int(axes["prune_rounds"]),
+        tuning_steps=int(axes["tuning_steps"]),
         factorize=str(axes["factorize"]),
         precision=str(axes["precision"]),
         quantize=str(axes["quantize"]),
     )
+
+
+def tuning(axes: Mapping[str, Value]) -> train.Plan:
+    """How a pruned model is trained on: as its parent was, whatever optimizer is being measured."""
+    return train.Plan(seed=int(axes["seed"]))
+
+
+@torch.inference_mode()
+def _check_factored(model: architectures.LanguageModel, device: torch.device) -> None:
+    """Raise `Unsupported` where code of transformers looks at the matrix that two factors have replaced."""
+    codes = torch.full((1, 2), text.EOS, device=device)
+    try:
+        model(codes, codes)
+    except AttributeError as error:
+        raise Unsupported(f"The model's own code looks at weights that factorization has replaced: {error}.") from error
+
+
+def _check_workload(axes: Mapping[str, Value]) -> None:
+    if axes["workload"] == "train":
+        return
+    if int(axes["accumulation"]) > 1:
+        raise Unsupported(f"{axes['workload']} has no gradients that could be accumulated.")
+    if axes["checkpointing"] == "on":
+        raise Unsupported(f"{axes['workload']} keeps no activations for a backward pass that could be forgotten.")
 
 
 def cautions(axes: Mapping[str, Value]) -> list[Warn]:

@@ -37,13 +37,24 @@ class Cut:
 
 @dataclass(frozen=True)
 class Group:
-    """Units of one layer that stand or fall alone; as many are kept as the field `count` of the smaller Config says.
+    """Units of one layer that stand or fall alone; as many are kept as the smaller Config's attribute `count` says.
 
     A tied parameter is cut under the first name that `named_parameters` gives it.
     """
 
     count: str
     cuts: tuple[Cut, ...]
+
+
+def made_by(layer: str, members: Tensor, *, bias: bool = True) -> list[Cut]:
+    """The cuts of units that the linear layer or convolution of that name puts out as `members`."""
+    cuts = [Cut(f"{layer}.weight", 0, members)]
+    return [*cuts, Cut(f"{layer}.bias", 0, members)] if bias else cuts
+
+
+def read_by(layer: str, members: Tensor) -> Cut:
+    """The cut of units that the linear layer or convolution of that name reads as `members`."""
+    return Cut(f"{layer}.weight", 1, members)
 
 
 def narrowed(architecture: str, config: Any, share: float) -> Any:
@@ -86,13 +97,18 @@ def _hook(module: object, name: str, architecture: str) -> Callable[..., Any]:
 @torch.no_grad()
 def narrow(tensors: dict[str, Tensor], groups: Sequence[Group], smaller: Any) -> dict[str, Tensor]:
     """The parameters `tensors` by name without the lightest units of each group; `smaller` counts what stays."""
-    left = dict(tensors)
+    # several groups may lie along one dimension of a parameter, so what stays is gathered before anything is cut
+    stays: dict[tuple[str, int], Tensor] = {}
     for group in groups:
         weights = _importance(tensors, group)  # (units,)
-        kept = weights.topk(int(getattr(smaller, group.count))).indices
+        light = weights.argsort(stable=True)[: len(weights) - int(getattr(smaller, group.count))]
         for cut in group.cuts:
-            indices = cut.members.to(kept.device)[kept].flatten().sort().values  # in their old order
-            left[cut.parameter] = left[cut.parameter].index_select(cut.dim, indices)
+            tensor = tensors[cut.parameter]
+            whole = torch.ones(tensor.shape[cut.dim], dtype=torch.bool, device=tensor.device)
+            stays.setdefault((cut.parameter, cut.dim), whole)[cut.members.to(light.device)[light]] = False
+    left = dict(tensors)
+    for (name, dim), mask in stays.items():
+        left[name] = left[name].index_select(dim, mask.nonzero().squeeze(1))  # in their old order
     return left
 
 

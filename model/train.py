@@ -14,6 +14,7 @@ from model import ao
 from model import precision as precisions
 from model.architectures import LanguageModel
 from model.errors import Unsupported, UserError
+from model.shapes import MOMENTS
 from model.text import PAD, Text, Windows
 
 #: Largest norm of all gradients together (Pascanu et al., 2013); 1 is what GPT-2 and nanoGPT train with.
@@ -42,6 +43,17 @@ def optimizer(model: nn.Module, name: str, learning_rate: float, weight_decay: f
     if name == EIGHT_BIT:
         return ao.adamw_8bit(parameters, learning_rate, weight_decay)
     raise UserError(f"There is no optimizer '{name}'.", f"Choose one of: {', '.join([*OPTIMIZERS, EIGHT_BIT])}.")
+
+
+def state_bytes(model: nn.Module, name: str) -> int:
+    """Bytes of the moments that the optimizer `name` keeps of what `model` has to train, exactly."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    each = ao.moment_bytes if name == EIGHT_BIT else _plain_moment_bytes
+    return MOMENTS[name] * sum(each(parameter) for parameter in parameters)
+
+
+def _plain_moment_bytes(parameter: Tensor) -> int:
+    return parameter.numel() * parameter.element_size()
 
 
 @dataclass(frozen=True)

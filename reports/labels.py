@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 
 from bench.axes import AXES, BY_NAME, Axis
-from bench.kinds import Choice, Number
+from bench.kinds import Choice
 from bench.record import Record, Status, Value
 
 #: Axes whose values are variants of the same work; a point's variant is what it has on these.
@@ -69,7 +69,7 @@ def point(values: Mapping[str, Value], names: Iterable[str]) -> str:
 
 
 def _named(axis: Axis, raw: Value) -> str:
-    return f"{axis.label} {value(raw)}" if isinstance(axis.kind, Number) else value(raw)
+    return value(raw) if axis.names_itself else f"{axis.label} {value(raw)}"
 
 
 def order(values: Mapping[str, Value], names: Iterable[str]) -> tuple[object, ...]:

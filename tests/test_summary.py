@@ -27,6 +27,12 @@ def test_throughput_is_total_work_over_total_time():
     assert metrics([block(0, [1, 3])])["throughput_tokens_per_s"].value == pytest.approx(40_000)
 
 
+def test_throughput_needs_no_arithmetic_and_achieved_arithmetic_does():
+    found = summary.metrics([block(0, [1])], TOKENS, None, RAM, {}, None)
+    assert found["throughput_tokens_per_s"].value == pytest.approx(80_000)
+    assert "flops_per_s" not in found
+
+
 def test_percentiles_are_over_single_iterations():
     found = metrics([block(0, range(1, 102))])
     assert found["latency_p50_s"].value == pytest.approx(0.051)

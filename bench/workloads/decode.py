@@ -13,7 +13,9 @@ def prepare(subject: Subject, work: Work) -> Step:
     model = subject.language_model().eval()
     source = subject.batches[0][0]  # one prompt a batch, as in service: a KV cache for each would fill the memory
     with torch.inference_mode(), precision.autocast(subject.precision, subject.device):
-        first, prompt = model.first(source), model.prefill(source, steps=work.generated_length)
+        # a copy, lest it be a view of a tensor made elsewhere: a compiled step would be compiled for that apart
+        first = model.first(source).clone()  # (B,)
+        prompt = model.prefill(source, steps=work.generated_length)
 
     def iteration() -> None:
         with torch.inference_mode(), precision.autocast(subject.precision, subject.device):

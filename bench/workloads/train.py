@@ -2,6 +2,7 @@
 
 from itertools import cycle
 
+from bench.errors import Unsupported
 from bench.stopwatch import Step
 from bench.workloads import Subject
 from model import classify, train
@@ -10,11 +11,22 @@ from model.shapes import Work
 
 
 def prepare(subject: Subject, work: Work) -> Step:
-    """One step of the optimizer over the next batch."""
+    """One step of the optimizer over the next batch, in as many parts as the work says.
+
+    Raises `Unsupported` where the batch has fewer sequences than that, or the model no blocks to checkpoint.
+    """
+    if work.accumulation > work.batch_size:
+        raise Unsupported(f"A batch of {work.batch_size} cannot be read in {work.accumulation} parts.")
     subject.model.train()
     optimizer = train.optimizer(subject.model, work.optimizer, subject.learning_rate)
     kind = classify.LabellingStep if isinstance(subject.model, Classifier) else train.TrainingStep
-    step = kind(subject.model, optimizer, subject.precision)
+    step = kind(
+        subject.model,
+        optimizer,
+        subject.precision,
+        accumulation=work.accumulation,
+        checkpointing=work.checkpointing,
+    )
     turn = cycle(subject.batches)
 
     def iteration() -> None:
