@@ -7,7 +7,9 @@ from statistics import median
 from typing import Any
 
 from bench import assessment, points, summary
-from bench.record import SCHEMA, Block, MetricInfo, Record, Status, Value, Warn
+from bench.errors import Unsupported, UserError
+from bench.inputs import Inputs
+from bench.record import SCHEMA, Block, Metric, MetricInfo, Record, Status, Value, Warn
 from bench.store import Run, Store
 
 
@@ -27,10 +29,8 @@ def record(
     """The record of one point from what its processes reported (`children`) and measured (`blocks`)."""
     point = points.point(axes)
     first: Mapping[str, Any] = children[0] if children else {}
-    costs, facts = points.costs(point.axes), dict(first.get("facts", {}))
-    uncounted = _uncounted(point.axes, facts)
-    provided, reasons = declared(first)
-    quality = assessment.metrics(first.get("quality"))
+    facts = dict(first.get("facts", {}))
+    counts, uncounted = _counts(point.axes, run.inputs, facts)
     started = min((str(child["started_at"]) for child in children), default=now())
     return Record(
         schema=SCHEMA,
@@ -41,8 +41,8 @@ def record(
         reason=reason,
         started_at=started,
         finished_at=now(),
-        metrics=summary.metrics(blocks, costs, provided, reasons, _steps(point.axes)) | quality if blocks else {},
-        costs=_counted(asdict(costs) | {"memory_B": costs.memory_B}, uncounted, facts),
+        metrics=_measured(run, first, point.axes, counts, blocks) if blocks else {},
+        costs=counts,
         facts=facts | _told(uncounted) | {f"setting_{name}": value for name, value in run.settings.items()},
         host=run.host,
         warnings=[*_warnings(children), *summary.warnings(blocks)],
@@ -66,16 +66,30 @@ def unfinished(store: Store, run: Run) -> list[Record]:
     return found
 
 
-def _uncounted(axes: Mapping[str, Value], facts: Mapping[str, Value]) -> dict[str, str]:
-    """Counts that do not hold for the point, and that its process has not made either, with the reason."""
-    counted_there = {"optimizer_B"} if "optimizer_state_B" in facts else set()
-    return {name: reason for name, reason in points.uncounted(axes).items() if name not in counted_there}
+def _counts(
+    axes: Mapping[str, Value], inputs: Inputs, facts: Mapping[str, Value]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """The counts that hold for the point, and for those that do not the reason.
 
-
-def _counted(counts: dict[str, int], uncounted: Mapping[str, str], facts: Mapping[str, Value]) -> dict[str, int]:
-    """The counts that hold; those of the optimizer's state as the process made them, tensor by tensor."""
+    Those of the optimizer's state are as the process made them, tensor by tensor.
+    """
+    try:
+        costs = points.costs(axes, inputs)
+    except (Unsupported, UserError) as reason:  # the files of an interrupted point may be on another machine
+        return {}, {"everything": str(reason).rstrip(".")} if facts else {}
     exact = {"optimizer_B": int(facts["optimizer_state_B"])} if "optimizer_state_B" in facts else {}
-    return {name: count for name, count in (counts | exact).items() if name not in uncounted}
+    uncounted = {name: reason for name, reason in points.uncounted(axes).items() if name not in exact}
+    counts = asdict(costs) | {"memory_B": costs.memory_B} | exact
+    return {name: count for name, count in counts.items() if name not in uncounted}, uncounted
+
+
+def _measured(
+    run: Run, report: Mapping[str, Any], axes: Mapping[str, Value], counts: Mapping[str, int], blocks: Sequence[Block]
+) -> dict[str, Metric]:
+    provided, reasons = declared(report)
+    tokens = int(report["tokens"]) if "tokens" in report else points.tokens(axes, run.inputs)
+    quality = assessment.metrics(report.get("quality"), str(axes["architecture"]))
+    return summary.metrics(blocks, tokens, counts.get("flops"), provided, reasons, _steps(axes)) | quality
 
 
 def _told(uncounted: Mapping[str, str]) -> dict[str, Value]:

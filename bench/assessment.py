@@ -12,6 +12,7 @@ from bench import host, planning, points
 from bench.executors.local import Child, ChildFailed
 from bench.points import Point
 from bench.record import Metric, MetricInfo, Value
+from model import shapes
 
 #: What is told of a variant beside its fp32 parent, on the same held-out tokens (see `model.quality.Quality`).
 FIGURES = {
@@ -22,7 +23,21 @@ FIGURES = {
     "kl_p999": MetricInfo("nat", -1, "KL divergence from the fp32 parent, 99.9th percentile of the tokens"),
     "same_top_1": MetricInfo("", 1, "share of tokens whose likeliest word is the fp32 parent's"),
 }
+#: What is told of a classifier, its variants too; and of each class, as `precision/NAME`.
+CLASS_FIGURES = {
+    "accuracy": MetricInfo("", 1, "share of held-out texts that are given their label"),
+    "macro_precision": MetricInfo("", 1, "precision, mean over the classes"),
+    "macro_recall": MetricInfo("", 1, "recall, mean over the classes"),
+    "macro_f1": MetricInfo("", 1, "F1, mean over the classes"),
+}
+PER_CLASS = {
+    "precision": MetricInfo("", 1, "precision of one class"),
+    "recall": MetricInfo("", 1, "recall of one class"),
+    "f1": MetricInfo("", 1, "F1 of one class"),
+}
 UNTRAINED = "the weights were not trained; --train-budget 60s trains each model first"
+
+COMES_TRAINED = "a model of transformers comes trained, and is fed other tokens than its own: it is not graded"
 
 #: How a model is trained before it is graded, as far as memory goes: `model.train.Plan`, and `bench.grading.LENGTH`.
 _TRAINING: dict[str, Value] = {"workload": "train", "batch_size": 16, "sequence_length": 32, "generated_length": 32}
@@ -41,17 +56,18 @@ class Assessment:
     reason: str | None = UNTRAINED
 
 
-def metrics(found: Mapping[str, Any] | None) -> dict[str, Metric]:
+def metrics(found: Mapping[str, Any] | None, architecture: str) -> dict[str, Metric]:
     """The quality metrics of a record from what a child's report holds of an assessment (None: an older report)."""
     kept = Assessment(**found) if found is not None else Assessment()
+    known = CLASS_FIGURES if shapes.labels_texts(architecture) else FIGURES
     if not kept.figures:
+        reason = COMES_TRAINED if architecture == "hf" else kept.reason
         return {
-            name: Metric(None, info.unit, info.direction, info.label, reason=kept.reason)
-            for name, info in FIGURES.items()
+            name: Metric(None, info.unit, info.direction, info.label, reason=reason) for name, info in known.items()
         }
     made = {}
     for name, (value, low, high, n) in kept.figures.items():
-        info = FIGURES[name]
+        info = known.get(name) or PER_CLASS[name.partition("/")[0]]
         made[name] = Metric(value, info.unit, info.direction, info.label, low, high, int(n or 0))
     return made
 
@@ -66,6 +82,9 @@ def assess(
     """
     found: dict[str, Assessment] = {}
     for parent, members in _grouped(chosen, points.parent).items():
+        if dict(parent)["architecture"] == "hf":
+            found |= {point.id: Assessment(reason=COMES_TRAINED) for point in members}
+            continue
         variants = _grouped(members, points.answers)
         child = Child()
         try:

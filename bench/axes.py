@@ -12,6 +12,7 @@ from bench.errors import UserError
 from bench.kinds import Choice, Kind, Number, Pattern, nearest
 from bench.record import Value
 from model import plugins, shapes
+from model.shapes import classifier
 
 #: A range may not expand to more values than this: a typing error should not become a week of measuring.
 MOST_VALUES = 10_000
@@ -24,7 +25,8 @@ class Axis:
     `compares` marks an axis whose values are variants of the same work (precision, compression): points that differ
     in those alone are measured interleaved with each other and shown as ratios to the axis' default. `dimension` marks
     a field of the architecture's Config; its default `preset` keeps what the preset has. `answers` marks what decides
-    the weights of a trained model or what it makes of them: points that agree on those are of equal quality.
+    the weights of a trained model or what it makes of them: points that agree on those are of equal quality. `found`
+    marks what the command line finds out from a flag of its own: a spec cannot choose it.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Axis:
     compares: bool = False
     dimension: bool = False
     answers: bool = False
+    found: bool = False
 
     @cached_property
     def options(self) -> tuple[str, ...]:
@@ -64,24 +67,37 @@ def _dimension(name: str, kind: Choice | Number, says: str, *, compares: bool = 
     return Axis(name, kind, "preset", label, says, compares=compares, dimension=True, answers=True)
 
 
+def _sizes() -> tuple[str, ...]:
+    return (*shapes.presets(), OWN_SIZE)
+
+
 def _words(*words: str) -> Choice:
     return Choice(lambda: ("preset", *words))
 
 
-#: Architectures that no workload runs yet: a classifier continues no text, and a model of transformers needs a folder.
-_NOT_RUN = ("classifier", "hf")
+#: The size of a model that brings its dimensions with it.
+OWN_SIZE = "own"
 
 AXES: tuple[Axis, ...] = (
     Axis(
         "architecture",
-        Choice(lambda: tuple(name for name in shapes.names() if name not in _NOT_RUN)),
+        Choice(shapes.names),
         "lstm",
         "architecture",
-        "reference model",
+        "reference model, or hf: a model of transformers (--model)",
         ("-a",),
         answers=True,
     ),
-    Axis("size", Choice(shapes.presets), "nano", "size", "preset of the model's dimensions", ("-s",), answers=True),
+    Axis(
+        "model",
+        Pattern(r"none|\S+@[0-9a-f]{8}", "none or NAME@HASH"),
+        "none",
+        "model",
+        "model of transformers, and a hash of its files",
+        answers=True,
+        found=True,
+    ),
+    Axis("size", Choice(_sizes), "nano", "size", "preset of the model's dimensions", ("-s",), answers=True),
     Axis(
         "workload",
         Choice(lambda: plugins.names("bench.workloads")),
@@ -118,6 +134,7 @@ AXES: tuple[Axis, ...] = (
     _dimension("embedding", Number(1, 1 << 16, words=("preset",)), "width of the embedding, where it has its own"),
     _dimension("hidden", Number(1, 1 << 16, words=("preset",)), "width of the hidden state"),
     _dimension("layers", Number(1, 1024, words=("preset",)), "layers (of encoder and decoder, each)"),
+    _dimension("encoder", _words(*classifier.ENCODERS), "what reads the text of a classifier"),
     _dimension("heads", Number(1, 1024, words=("preset",)), "attention heads of a Transformer"),
     _dimension("kv_heads", Number(1, 1024, words=("preset",)), "heads of keys and values, fewer for grouped queries"),
     _dimension("feed_forward", Number(1, 1 << 18, words=("preset",)), "width of a Transformer's feed-forward"),
@@ -257,7 +274,8 @@ DEFAULTS: dict[str, Value] = {axis.name: axis.default for axis in AXES}
 def find(name: str) -> Axis:
     """The axis of that name. Raises `UserError` with the nearest name and all that exist."""
     if name not in BY_NAME:
-        raise UserError(f"There is no axis '{name}'.{nearest(name, BY_NAME)}", f"The axes are: {', '.join(BY_NAME)}.")
+        known = ", ".join(axis.name for axis in AXES if not axis.found)
+        raise UserError(f"There is no axis '{name}'.{nearest(name, BY_NAME)}", f"The axes are: {known}.")
     return BY_NAME[name]
 
 
@@ -269,6 +287,8 @@ def expand(axis: Axis, raw: object) -> list[Value]:
 
     Raises `UserError` for what the axis does not allow and for an empty or an endless range. Doubles are dropped.
     """
+    if axis.found:
+        raise UserError(f"{axis.name} cannot be chosen in a spec.", f"Give the flag {axis.options[0]}.")
     parts: list[Value] = []
     for item in raw if isinstance(raw, list) else [raw]:
         if isinstance(item, bool) or not isinstance(item, (int, float, str)):

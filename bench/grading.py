@@ -9,8 +9,9 @@ from typing import Any
 
 from bench import devices, points, subject
 from bench.errors import Unsupported, UserError
+from bench.grading_classifier import ClassifierGrader
 from bench.record import Value
-from model import compress, parents, quality
+from model import compress, parents, quality, shapes
 from model.architectures import build
 from model.text import Windows
 from model.train import Plan
@@ -89,3 +90,11 @@ class Grader:
             "kl_p999": [found.kl_tail, None, None, tokens],
             "same_top_1": [found.same_top_1, None, None, tokens],
         }
+
+
+AnyGrader = Grader | ClassifierGrader
+
+
+def train(axes: Mapping[str, Value], settings: Mapping[str, Any]) -> AnyGrader:
+    """A grader for `axes`, whether its model continues texts or labels them. Raises `Unsupported` as either does."""
+    return (ClassifierGrader if shapes.labels_texts(str(axes["architecture"])) else Grader)(axes, settings)

@@ -8,8 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from bench import axes, profiles
+from bench.errors import Unsupported, UserError
+from bench.inputs import NOTHING, Inputs
 from bench.record import Value
 from model import shapes
+from model.shapes import hf
 
 
 @dataclass(frozen=True)
@@ -95,26 +98,60 @@ def _mix(point: Point) -> str:
     return f"{name} ({prompt} + {output} tokens, {batch_size} at once)"
 
 
+def check(values: Mapping[str, Value]) -> None:
+    """Raise `UserError` where the architecture has no such preset or dimension."""
+    if values["architecture"] != "hf":
+        config(values)
+        return
+    chosen = list(_dimensions(values)) + ["dropout"] * bool(values["dropout"])
+    if chosen:
+        raise UserError(f"A model of transformers has its own {chosen[0]}.", f"Leave out {chosen[0]} for hf.")
+
+
 #: How an axis writes what a Config holds as a truth value.
 _SWITCH: dict[Value, Any] = {"off": False, "on": True}
 
 
-def config(values: Mapping[str, Value]) -> Any:
-    """The architecture's Config for a point's axes, before anything is pruned."""
-    dimensions = {
-        axis.name: values[axis.name] for axis in axes.AXES if axis.dimension and values[axis.name] != "preset"
-    }
-    dimensions = {name: _SWITCH.get(value, value) for name, value in dimensions.items()}
+def config(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> Any:
+    """The architecture's Config for a point's axes, before anything is pruned.
+
+    Raises `UserError` for a preset or a dimension that it lacks, and for `hf` where `inputs` name no model.
+    """
+    if values["architecture"] == "hf":
+        return hf.Config(inputs.model, inputs.trust_remote_code)
+    dimensions = {name: _SWITCH.get(value, value) for name, value in _dimensions(values).items()}
+    if inputs.classes and shapes.labels_texts(str(values["architecture"])):
+        dimensions["classes"] = inputs.classes
     made = shapes.configure(str(values["architecture"]), str(values["size"]), **dimensions)
     dropout = float(values["dropout"])
     return replace(made, dropout=dropout) if dropout else made
+
+
+def _dimensions(values: Mapping[str, Value]) -> dict[str, Value]:
+    return {axis.name: values[axis.name] for axis in axes.AXES if axis.dimension and values[axis.name] != "preset"}
+
+
+def phase(values: Mapping[str, Value]) -> shapes.Phase:
+    """What the workload is to `costs`: labelling reads its texts once, as a prefill does.
+
+    Raises `Unsupported` where the architecture cannot do it.
+    """
+    architecture, workload = str(values["architecture"]), str(values["workload"])
+    labels = shapes.labels_texts(architecture)
+    if workload == "classify" and not labels:
+        raise Unsupported(f"The architecture '{architecture}' continues texts; it labels none.")
+    if workload in ("prefill", "decode") and labels:
+        raise Unsupported(
+            f"The architecture '{architecture}' labels texts; it continues none, so it has no {workload}."
+        )
+    return "prefill" if workload == "classify" else workload  # type: ignore[return-value]
 
 
 def work(values: Mapping[str, Value]) -> shapes.Work:
     """What one iteration of the point's workload is, for `costs`."""
     weight, activation = shapes.ITEMSIZES[str(values["precision"])]
     return shapes.Work(
-        phase=values["workload"],  # type: ignore[arg-type]
+        phase=phase(values),
         batch_size=int(values["batch_size"]),
         sequence_length=int(values["sequence_length"]),
         generated_length=int(values["generated_length"]),
@@ -126,12 +163,22 @@ def work(values: Mapping[str, Value]) -> shapes.Work:
     )
 
 
-def costs(values: Mapping[str, Value]) -> shapes.Costs:
+def tokens(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> int:
+    """Tokens of one iteration, which are known even where `costs` are not. Raises `Unsupported` for a point that
+    cannot be run.
+    """
+    if values["architecture"] == "hf":
+        return hf.tokens(config(values, inputs), work(values))
+    return costs(values, inputs).tokens
+
+
+def costs(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> shapes.Costs:
     """Counts for one iteration of the point; after structured pruning, of the smaller model.
 
-    Those that `uncounted` names are estimates, for planning alone.
+    Those that `uncounted` names are estimates, for planning alone. Raises `Unsupported` for a point that cannot be run,
+    and for a model of transformers whose shape is not known.
     """
-    architecture, made = str(values["architecture"]), config(values)
+    architecture, made = str(values["architecture"]), config(values, inputs)
     shape = shapes.load(architecture)
     narrowed = getattr(shape, "narrowed", None)
     if values["prune"] and values["prune_scheme"] == "structured" and narrowed is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench import assembly, assessment, host, planning, points
 from bench.assessment import Assessment
-from bench.errors import UserError
+from bench.errors import Unsupported, UserError
 from bench.executors.local import Child, ChildFailed, cache_folder
 from bench.points import Point
 from bench.record import Status, block_of
@@ -46,8 +46,8 @@ class Sweep:
         self._random = random.Random(run.run)  # noqa: S311 - an order, not a secret
         self._rounds = int(spec.settings["rounds"])
         self._repetitions = int(spec.settings["repetitions"])
-        self._settings = {name: spec.settings[name] for name in ("block_seconds", "warmup_limit")}
-        self._settings |= {"corpus": run.corpus or None, "cache": str(cache_folder())}  # type: ignore[dict-item]
+        self._settings: dict[str, Any] = {name: spec.settings[name] for name in ("block_seconds", "warmup_limit")}
+        self._settings |= {"corpus": run.corpus or None, "cache": str(cache_folder()), "inputs": asdict(run.inputs)}
 
     def measure(self) -> None:
         """Measure every point without a record. A failing point is recorded and the rest goes on.
@@ -59,10 +59,10 @@ class Sweep:
         missing = [point for point in self._spec.points if point.id not in finished]
         begun = sum(block.kind == "timed" for p in missing for block in self._store.blocks(self._run.run, p.id))
         self._progress.advance(per_point * len(finished) + begun)
-        missing = [point for point in missing if self._fits(point)]
+        missing = [point for point in missing if self._can_run(point) and self._fits(point)]
         self._assess(missing)
         memory = planning.shared_memory_B(self._run.host)
-        for group in planning.groups(missing, int(self._spec.settings["group"]), memory):
+        for group in planning.groups(missing, int(self._spec.settings["group"]), memory, self._run.inputs):
             self._measure_group(group)
         # Neighbours take memory too: what ran out of it in company is tried once more alone.
         while self._alone:
@@ -84,12 +84,21 @@ class Sweep:
             rest, settings, limit_s, lambda doing: self._progress.advance(current=doing)
         )
 
+    def _can_run(self, point: Point) -> bool:
+        """Whether the shape allows the workload; otherwise the point is recorded as `unsupported`, untried."""
+        try:
+            points.tokens(point.axes, self._run.inputs)
+        except Unsupported as reason:
+            self._conclude(point, "unsupported", str(reason))
+            return False
+        return True
+
     def _fits(self, point: Point) -> bool:
         """Whether the exact counts leave hope; otherwise the point is recorded as `does_not_fit`, untried."""
         device = str(point.axes["device"])
         if device.startswith("cuda") or (device == "auto" and self._run.host["accelerator"] is not None):
             return True  # the device's memory decides, and it is not the host's
-        need, have = planning.memory_B(point), host.usable_memory_B()
+        need, have = planning.memory_B(point, self._run.inputs), host.usable_memory_B()
         if need <= have:
             return True
         self._conclude(point, "does_not_fit", f"it needs at least {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB")

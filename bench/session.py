@@ -17,6 +17,7 @@ from bench.record import Block, MetricInfo, Value
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
 from model import compiled
+from model.architectures import hf
 
 #: A block holds no more iterations than that, however short they are.
 MOST_ITERATIONS = 10_000
@@ -32,6 +33,9 @@ _REHEARSAL: dict[str, Value] = {
     "accumulation": 1,
 }
 
+#: Dimensions that choose which code runs, so that a rehearsal keeps them.
+_WHAT_RUNS = {"encoder"}
+
 
 class Session:
     """One point, built once. Every method answers a request."""
@@ -39,6 +43,7 @@ class Session:
     def __init__(self, axes: dict[str, Value], settings: Mapping[str, Any]) -> None:
         self._axes = axes
         self._settings = dict(settings)
+        self._inputs = subject.inputs(settings)
         self._device = devices.resolve(str(axes["device"]))
         self._probes = {name: probes.load(name, str(self._device)) for name in probes.names()}
         self._unavailable = {
@@ -84,6 +89,7 @@ class Session:
         }
         return {
             "facts": facts,
+            "tokens": points.tokens(axes, self._inputs),
             "load_s": load_s,
             "warmup_s": warmup.seconds,
             "warnings": [asdict(warning) for warning in [*warmup.warnings, *subject.cautions(axes)]],
@@ -134,11 +140,15 @@ class Session:
         are not the memory of the model.
         """
         subject.trained_weights(self._settings)
-        smallest = {axis.name: axis.default for axis in AXES if axis.dimension} | _REHEARSAL
+        preset = {axis.name: axis.default for axis in AXES if axis.dimension and axis.name not in _WHAT_RUNS}
+        smallest = self._axes | preset | _REHEARSAL
+        if self._axes["architecture"] == "hf":  # it has one size: transformers' own code is loaded without weights
+            hf.rehearse(points.config(self._axes, self._inputs))
+            smallest |= {"architecture": "transformer", "model": "none"}
         if self._axes["compile"] == "compiled":
             compiled.check(self._device)
-        made, _ = subject.make(self._axes | smallest, self._settings | {"parent": None}, self._device)
-        step = workloads.prepare(str(self._axes["workload"]), made, points.work(self._axes | smallest))
+        made, _ = subject.make(smallest, self._settings | {"parent": None}, self._device)
+        step = workloads.prepare(str(self._axes["workload"]), made, points.work(smallest))
         time_iterations(step, 2)
         del made, step
         host.return_freed_memory()

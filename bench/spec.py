@@ -136,7 +136,7 @@ def _product(given: Mapping[str, object], found: dict[Point, None], name: str) -
     values: dict[str, Sequence[Value]] = {key: axes.expand(axes.find(key), raw) for key, raw in given.items()}
     for combination in itertools.product(*values.values()):
         made = points.point(dict(zip(values, combination, strict=True)))
-        points.config(made.axes)  # raises where the architecture lacks that preset or dimension
+        points.check(made.axes)  # raises where the architecture lacks that preset or dimension
         found[made] = None
         if len(found) > MOST_POINTS:
             raise UserError(f"The sweep '{name}' has over {MOST_POINTS} points.", "Give fewer values to its axes.")

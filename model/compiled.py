@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from model.architectures import LanguageModel
 from model.errors import Unsupported
 from model.shapes import Phase
 
@@ -62,7 +63,7 @@ def install(model: nn.Module, phase: Phase) -> None:
         _set_up()
         torch.compiler.reset()
         _counters().clear()
-    name = METHODS[phase]
+    name = METHODS[phase] if isinstance(model, LanguageModel) else "forward"
     setattr(model, name, torch.compile(getattr(model, name)))
 
 

@@ -152,6 +152,8 @@ def _read(path: Path, recipe: Recipe, text: Text) -> Parent | None:
     try:
         kept = checkpoint.load(path)
         told = kept.training
+        if not isinstance(kept.model, LanguageModel):
+            return None
         made = Parent(kept.model, int(told["steps"]), float(told["seconds"]), float(told["held_out_loss"]), True, path)
     except (UserError, KeyError):  # not there, or damaged: it is made again
         return None

@@ -13,15 +13,17 @@ are those of any other model.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model import plugins, shapes
-from model.architectures import LanguageModel, build
+from model.architectures import build_any
 from model.errors import Unsupported
 from model.prune import check_share
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def narrowed(architecture: str, config: Any, share: float) -> Any:
     return _hook(shapes.load(architecture), "narrowed", architecture)(config, share)
 
 
-def structured(model: LanguageModel, architecture: str, config: Any, smaller: Any) -> LanguageModel:
+def structured(model: Model, architecture: str, config: Any, smaller: Any) -> Model:
     """A model of the Config `smaller` with the weightiest units of `model`; its device, format and mode are the same.
 
     A unit weighs the sum of squares of all that goes with it (the group norm of Wen et al., 2016, per unit); within
@@ -74,7 +76,7 @@ def structured(model: LanguageModel, architecture: str, config: Any, smaller: An
     tensors = narrow(dict(model.named_parameters()), groups, smaller)
     # the weights drawn here are overwritten; dropout's draws go on as they were
     with torch.random.fork_rng(devices=[]):
-        made = build(architecture, smaller)
+        made = build_any(architecture, smaller)
     like = next(model.parameters())
     made = made.to(like.device, like.dtype).train(model.training)
     with torch.no_grad():
@@ -82,7 +84,7 @@ def structured(model: LanguageModel, architecture: str, config: Any, smaller: An
             if parameter.shape != tensors[name].shape:  # copy_ would broadcast
                 raise ValueError(f"{name}: units() leaves {tensors[name].shape}, narrowed() wants {parameter.shape}")
             parameter.copy_(tensors[name])
-    return made
+    return cast(Model, made)  # of the same architecture, so of the same kind
 
 
 def _hook(module: object, name: str, architecture: str) -> Callable[..., Any]:

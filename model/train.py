@@ -73,9 +73,9 @@ class WarmupCosine:
         return 0.5 * (1 + math.cos(math.pi * min((step - self.warmup) / max(self.total - self.warmup, 1), 1)))
 
 
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean negative log likelihood in nats of `target` (B, G) under `logits` (B, G, V); <pad> does not count."""
-    return F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD)
+def cross_entropy(logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Negative log likelihood in nats of `target` (B, G) under `logits` (B, G, V), mean or sum; <pad> counts not."""
+    return F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD, reduction=reduction)
 
 
 def checkpoint_activations(model: nn.Module) -> None:
@@ -104,7 +104,7 @@ class TrainingStep:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: nn.Module,
         optimizer: torch.optim.Optimizer,
         precision: str = "fp32",
         schedule: Callable[[int], float] | None = None,
@@ -152,22 +152,24 @@ class TrainingStep:
                 f"A batch of {len(source)} cannot be read in {self.accumulation} parts.",
                 "Take a larger batch, or a smaller accumulation.",
             )
-        graded = (target != PAD).sum()
+        graded = self._graded(target)
         parts = zip(source.tensor_split(self.accumulation), target.tensor_split(self.accumulation), strict=True)
         return torch.stack([self._backward(*part, graded) for part in parts]).sum()
 
     def _backward(self, source: Tensor, target: Tensor, graded: Tensor | None = None) -> Tensor:
         """Add to the gradients; the detached loss, as a mean over `target`, or over `graded` tokens where given."""
         with precisions.autocast(self.precision, self.device):
-            logits = self.model(source, target)
-            if graded is None:
-                loss = cross_entropy(logits, target)
-            else:
-                total = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD, reduction="sum")
-                loss = total / graded
+            loss = self._loss(source, target) if graded is None else self._loss(source, target, "sum") / graded
         scaled = loss if self.scaler is None else self.scaler.scale(loss)
         scaled.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def _loss(self, source: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+        return cross_entropy(self.model(source, target), target, reduction)
+
+    def _graded(self, target: Tensor) -> Tensor:
+        """How many tokens of `target` count."""
+        return (target != PAD).sum()
 
     def _set_learning_rate(self) -> None:
         # by hand: torch's schedulers warn when the scaler skips the very first step

@@ -10,7 +10,7 @@ from bench.record import Record, Status, Value
 #: Axes whose values are variants of the same work; a point's variant is what it has on these.
 VARIANT_AXES = tuple(axis.name for axis in AXES if axis.compares)
 
-WORKLOADS = {"train": "Training", "prefill": "Prefill", "decode": "Decode"}
+WORKLOADS = {"train": "Training", "prefill": "Prefill", "decode": "Decode", "classify": "Classify"}
 
 STATUS: dict[Status, str] = {
     "ok": "measured",

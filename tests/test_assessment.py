@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from bench import assessment, planning, points, runs, subject
-from bench.assessment import FIGURES, Assessment
+from bench.assessment import CLASS_FIGURES, FIGURES, Assessment
 from bench.axes import BY_NAME
+from bench.inputs import Inputs
 from bench.opening import open_store
 from bench.runner import Progress, Sweep
 from model import checkpoint
@@ -48,6 +49,47 @@ def test_a_sweep_with_a_budget_has_the_quality_of_each_variant_beside_its_speed(
     assert len([words for words in dict.fromkeys(told) if words.startswith("training")]) == 1
     assert len([words for words in dict.fromkeys(told) if words.startswith("grading")]) == 2
     assert len(list((own_cache / "pinchpoint").glob("parent-*"))) == 1
+
+
+def test_a_classifier_is_graded_by_its_labels_of_held_out_texts(small_spec, store, tmp_path):
+    labels = tmp_path / "reviews.tsv"
+    labels.write_text("".join(f"good\tI like film {i} a lot\nbad\tI hate film {i} so much\n" for i in range(40)))
+    spec = small_spec(
+        {
+            "architecture": "classifier",
+            "workload": "classify",
+            "embedding": "preset",
+            "quantize": ["none", "int8-weight"],
+        },
+        train_budget=30,
+    )
+    run = runs.begin(spec, store, "", Inputs(str(labels), classes=2))
+    _, records, _ = measure(spec, store, run)
+    for record in records:
+        metrics = record.metrics
+        assert set(CLASS_FIGURES) <= set(metrics)
+        assert not set(FIGURES) & set(metrics)
+        assert metrics["accuracy"].n == 8
+        assert metrics["recall/good"].n == metrics["recall/bad"].n == 4
+        assert metrics["macro_f1"].value == pytest.approx((metrics["f1/good"].value + metrics["f1/bad"].value) / 2)
+        assert metrics["accuracy"].value == 1  # one word tells the labels apart
+        assert record.facts["trained_steps"] == 8 * 5  # epochs, batches of 16 of the 72 texts
+        assert record.facts["labels"] == "bad, good"
+        assert metrics["latency_s"].value > 0
+
+
+def test_without_a_budget_a_classifier_has_its_own_figures_with_the_reason():
+    found = assessment.metrics(None, "classifier")
+    assert found.keys() == CLASS_FIGURES.keys()
+    assert "--train-budget 60s" in found["accuracy"].reason
+
+
+def test_a_model_of_transformers_is_not_trained_and_the_record_says_why():
+    point = points.point({"architecture": "hf", "model": "gpt2@00000000", "workload": "decode"})
+    found = assessment.assess([point], {"train_budget": 1}, 30.0, lambda doing: None)
+    assert found[point.id].parent is None
+    assert "comes trained" in found[point.id].reason
+    assert "comes trained" in assessment.metrics(None, "hf")["perplexity"].reason
 
 
 def test_without_a_budget_the_record_says_how_to_have_its_quality(small_spec, store):
@@ -119,5 +161,5 @@ def test_every_axis_that_compares_and_could_change_an_answer_is_graded():
 
 
 def test_a_report_of_an_older_version_has_no_quality_and_says_so():
-    assert assessment.metrics(None)["same_top_1"].reason == Assessment().reason
+    assert assessment.metrics(None, "lstm")["same_top_1"].reason == Assessment().reason
     assert assessment.kept({}) is None

@@ -17,6 +17,7 @@ TOUCHES_MODEL = (
     "bench.session",
     "bench.subject",
     "bench.grading",
+    "bench.grading_classifier",
     "bench.devices",
     "bench.capabilities",
     "bench.workloads",

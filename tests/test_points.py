@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import axes, points, profiles
-from bench.errors import UserError
+from bench.errors import Unsupported, UserError
+from bench.inputs import Inputs
 
 VALUES = {
     "size": st.sampled_from(["nano", "tiny", "small"]),
@@ -43,6 +44,37 @@ def test_only_axes_that_vary_are_named():
 def test_a_dimension_replaces_the_presets():
     config = points.config(points.point({"hidden": 64}).axes)
     assert (config.hidden, config.embedding) == (64, 160)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "workload", "said"),
+    [
+        ("lstm", "classify", "'lstm' continues texts; it labels none"),
+        ("classifier", "decode", "labels texts; it continues none, so it has no decode"),
+        ("classifier", "prefill", "labels texts; it continues none, so it has no prefill"),
+    ],
+)
+def test_work_that_an_architecture_cannot_do_has_a_reason(architecture, workload, said):
+    values = points.point({"architecture": architecture, "workload": workload}).axes
+    for ask in (points.work, points.tokens, points.costs):
+        with pytest.raises(Unsupported, match=said):
+            ask(values)
+
+
+def test_labelling_costs_one_pass_over_the_texts():
+    values = points.point({"architecture": "classifier", "workload": "classify", "batch_size": 3}).axes
+    assert points.costs(values).tokens == points.tokens(values) == 3 * 64
+    more = points.costs(values, Inputs("labels.tsv", classes=10)).parameters - points.costs(values).parameters
+    assert more == 6 * (128 + 1)  # rows of the head, above the four of the preset
+
+
+def test_a_model_of_transformers_takes_no_dimension_and_no_preset_is_its_own_size():
+    with pytest.raises(UserError, match="has its own hidden"):
+        points.check(points.point({"architecture": "hf", "hidden": 64}).axes)
+    with pytest.raises(UserError, match="has its own dropout"):
+        points.check(points.point({"architecture": "hf", "dropout": 0.1}).axes)
+    with pytest.raises(UserError, match="no preset 'own'"):
+        points.check(points.point({"size": "own"}).axes)
 
 
 def test_a_preset_that_an_architecture_lacks_is_named():

@@ -80,6 +80,7 @@ def test_an_unknown_profile_suggests_the_nearest():
     ("text", "said"),
     [
         ("size = ", "line 1, column"),
+        ("[[grid]]\nmodel = 'gpt2@00000000'", "model cannot be chosen in a spec"),
         ("[[grid]]\nbatchsize = 1", "Did you mean 'batch_size'"),
         ("[[grid]]\nbatch_size = 0", "batch_size = 0 is out of range"),
         ("[[grid]]\nbatch_size = []", "batch_size has no value"),

@@ -5,7 +5,8 @@ from itertools import cycle
 from bench.errors import Unsupported
 from bench.stopwatch import Step
 from bench.workloads import Subject
-from model import train
+from model import classify, train
+from model.architectures import Classifier
 from model.shapes import Work
 
 
@@ -18,7 +19,8 @@ def prepare(subject: Subject, work: Work) -> Step:
         raise Unsupported(f"A batch of {work.batch_size} cannot be read in {work.accumulation} parts.")
     subject.model.train()
     optimizer = train.optimizer(subject.model, work.optimizer, subject.learning_rate)
-    step = train.TrainingStep(
+    kind = classify.LabellingStep if isinstance(subject.model, Classifier) else train.TrainingStep
+    step = kind(
         subject.model,
         optimizer,
         subject.precision,

@@ -86,6 +86,11 @@ def load(architecture: str) -> Shape:
     return cast(Shape, plugins.load("model.shapes", architecture))
 
 
+def labels_texts(architecture: str) -> bool:
+    """Whether the architecture labels texts instead of continuing them: its shape then says `LABELS_TEXTS = True`."""
+    return bool(getattr(load(architecture), "LABELS_TEXTS", False))
+
+
 def costs(architecture: str, config: Any, work: Work) -> Costs:
     """Counts of `work` for `config`, its batch read in parts and its blocks computed again where it says so.
 
