@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from bench import axes, points, profiles
+from bench import axes, points, profiles, ranges
 from bench.axes import Axis
 from bench.errors import UserError
 from bench.kinds import Duration, Number, nearest
@@ -123,7 +123,7 @@ def _stacked(layers: Sequence[Mapping[str, object]]) -> Iterator[dict[str, objec
     if not naming:
         yield above
         return
-    for profile in axes.expand(axes.find("profile"), above["profile"]):
+    for profile in ranges.expand(axes.find("profile"), above["profile"]):
         hidden = () if profile == profiles.NONE else profiles.AXES
         yield {key: raw for key, raw in below.items() if key not in hidden} | above | {"profile": profile}
 
@@ -133,7 +133,7 @@ def _merged(layers: Sequence[Mapping[str, object]]) -> dict[str, object]:
 
 
 def _product(given: Mapping[str, object], found: dict[Point, None], name: str) -> None:
-    values: dict[str, Sequence[Value]] = {key: axes.expand(axes.find(key), raw) for key, raw in given.items()}
+    values: dict[str, Sequence[Value]] = {key: ranges.expand(axes.find(key), raw) for key, raw in given.items()}
     for combination in itertools.product(*values.values()):
         made = points.point(dict(zip(values, combination, strict=True)))
         points.check(made.axes)  # raises where the architecture lacks that preset or dimension

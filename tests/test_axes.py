@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import axes
+from bench import axes, ranges
 from bench.errors import UserError
 from bench.kinds import Duration
 from model import shapes
 
 
 def values(name, raw):
-    return axes.expand(axes.find(name), raw)
+    return ranges.expand(axes.find(name), raw)
 
 
 @pytest.mark.parametrize(
