@@ -1,4 +1,4 @@
-"""Where the labels of a scatter plot stand: beside their points, on no other label and on no point. Geometry alone."""
+"""Where the labels of a scatter plot stand: never on another label, nor on a point where there is room elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,23 +45,20 @@ class Anchor:
 def place(anchors: Sequence[Anchor], frame: Box, lines: Sequence[Box] = ()) -> list[Box | None]:
     """A place inside `frame` for each label, one after the other, as near to its disc as is free; None without room.
 
-    A label stands on one of `lines` only where there is no other room.
+    A label stands on one of `lines` only where there is no other room, and on a disc only where there is none left.
     """
-    taken = [anchor.box for anchor in anchors]
+    discs = [anchor.box for anchor in anchors]
     placed: list[Box | None] = []
     for anchor in anchors:
-        found = _nearest(anchor, frame, [*taken, *lines]) or _nearest(anchor, frame, taken)
-        placed.append(found)
-        taken += [found] if found else []
+        labels = [box for box in placed if box]
+        tries = ([*labels, *discs, *lines], [*labels, *discs], labels)
+        placed.append(next((found for taken in tries if (found := _nearest(anchor, frame, taken))), None))
     return placed
 
 
 def _nearest(anchor: Anchor, frame: Box, taken: Sequence[Box]) -> Box | None:
-    lefts = np.arange(frame.left, frame.right - anchor.width, _STEP)
-    # Rows are counted from the anchor, so that one of them is level with it.
-    lowest = anchor.y - anchor.height / 2
-    lowest -= (lowest - frame.bottom) // _STEP * _STEP
-    bottoms = np.arange(lowest, frame.top - anchor.height, _STEP)
+    lefts = _grid(frame.left, frame.right, anchor.width, anchor.x + anchor.radius + _GAP)
+    bottoms = _grid(frame.bottom, frame.top, anchor.height, anchor.y - anchor.height / 2)
     if not lefts.size or not bottoms.size:
         return None
     left, bottom = (grid.ravel() for grid in np.meshgrid(lefts, bottoms))  # (places,) each
@@ -80,9 +77,15 @@ def _nearest(anchor: Anchor, frame: Box, taken: Sequence[Box]) -> Box | None:
     return Box(x, y, x + anchor.width, y + anchor.height)
 
 
+def _grid(low: float, high: float, size: float, wanted: float) -> NDArray[np.float64]:
+    """Where a label of that size may begin between the bounds, in steps from `wanted`, the best of them."""
+    first = wanted - (wanted - low) // _STEP * _STEP
+    return np.arange(first, high - size, _STEP)
+
+
 def _cost(anchor: Anchor, left: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distance from the anchor to the label; among equals, level with it comes first, and right of it before left."""
     across = np.maximum(np.maximum(left - anchor.x, anchor.x - left - anchor.width), 0)
     along = np.maximum(np.maximum(bottom - anchor.y, anchor.y - bottom - anchor.height), 0)
     off_level = np.abs(bottom + anchor.height / 2 - anchor.y)
-    return np.hypot(across, along) + 0.1 * off_level + 0.5 * (left < anchor.x)
+    return np.hypot(across, along) + 0.25 * off_level + 0.5 * (left < anchor.x)

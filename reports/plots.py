@@ -71,9 +71,10 @@ def _draw_line(axes: Axes, line: Line) -> None:
 
 
 def look(index: int) -> tuple[str, Any, str]:
-    """Marker, dashes and colour of the series of that number."""
-    place = index % MOST_SERIES
-    return MARKERS[place], LINES[place], SERIES[place]
+    """Marker, dashes and colour of the series of that number; colours that come again do so with another marker."""
+    turn, place = divmod(index, MOST_SERIES)
+    other = (place + turn) % MOST_SERIES
+    return MARKERS[other], LINES[other], SERIES[place]
 
 
 def _handle(label: str, index: int) -> Line2D:

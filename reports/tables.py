@@ -114,7 +114,7 @@ def times(ratio: Ratio) -> str:
 
 def difference(metric: Metric | None) -> Cell:
     """A difference from 0 with its sign and half its interval, to at most four decimals: `+0.0123 ±0.0022`."""
-    if metric is None or metric.value is None:
+    if metric is None or metric.value is None or not math.isfinite(metric.value):
         return Cell("—", emphasis="muted")
     if not any((metric.value, metric.low, metric.high)):
         return Cell("0", sort=0.0)

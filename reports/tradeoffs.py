@@ -1,5 +1,6 @@
 """Quality beside speed: which variants of one family no other beats in both."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,7 +58,7 @@ def grade(records: Iterable[Record]) -> tuple[Graded, ...]:
     graded = []
     for record in latest.values():
         speed, worth, size = metric(record, "throughput_tokens_per_s"), quality(record), stored(record)
-        if speed and speed.value and worth and size:
+        if speed and worth and size and (speed.value or 0.0) > 0 and math.isfinite(worth.value or 0.0):
             graded.append(Graded(record, speed, worth, size))
     units = [each.quality.unit for each in graded]
     return tuple(each for each in graded if each.quality.unit == max(units, key=units.count))

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bench.axes import BY_NAME
 from bench.kinds import Number
@@ -22,6 +23,16 @@ _MOST_PANELS = 12
 _NOT_NAMED = ("workload", "architecture")
 
 
+@dataclass(frozen=True)
+class _Parent:
+    """A trained plain model, in one of its records."""
+
+    size: str
+    architecture: str
+    perplexity: float
+    record: Record
+
+
 def build(study: Study) -> Section | None:
     """None where no two architectures of equal parameters did the same work."""
     found = sorted(races(study), key=lambda race: labels.order(race.axes, ("workload", *study.varying)))
@@ -29,7 +40,7 @@ def build(study: Study) -> Section | None:
         return None
     named = dict.fromkeys(architecture_of(record) for race in found for record in race.records)
     looks = {name: look for look, name in enumerate(sorted(named, key=lambda n: labels.rank("architecture", n)))}
-    parents = _parents(found)
+    parents = _parents(study, found)
     figures, undrawn = _speed_figures(study, found, looks)
     parts: list[Part] = [*figures, *([_quality_figure(parents, looks)] if parents else [])]
     parts += [_speed_table(study, found, list(looks)), *_memory_table(study, found, list(looks))]
@@ -55,14 +66,14 @@ def _fastest(found: Sequence[Race]) -> str:
     return f"Fastest at equal parameters: {'; '.join(said)}."
 
 
-def _best_parent(parents: Mapping[tuple[str, str], Record]) -> list[str]:
+def _best_parent(parents: Sequence[_Parent]) -> list[str]:
     """The least perplexity of each size, with the next."""
     said = []
-    for size in dict.fromkeys(size for size, _ in parents):
-        ranked = sorted((_perplexity(r), name) for (s, name), r in parents.items() if s == size)
+    for size in dict.fromkeys(parent.size for parent in parents):
+        ranked = sorted((p for p in parents if p.size == size), key=lambda parent: parent.perplexity)
         if len(ranked) > 1:
-            (least, name), (second, next_) = ranked[:2]
-            said.append(f"{name} with {digits(least)} ({size}; next is {next_} with {digits(second)})")
+            least, second = ((p.architecture, digits(p.perplexity)) for p in ranked[:2])
+            said.append(f"{least[0]} with {least[1]} ({size}; next is {second[0]} with {second[1]})")
     return [f"Least perplexity after training: {', '.join(said)}."] if said else []
 
 
@@ -71,7 +82,7 @@ def _conditions(study: Study, found: Sequence[Race]) -> str:
     widest = max(spread(race) for race in found)
     text = f"Equal: same work, and parameters that differ by {digits(100 * widest, 2)} % at most."
     others = left_out(study, found)
-    missing = f" In no race, for want of an equal within {EQUAL:.0%}: {', '.join(others)}." if others else ""
+    missing = f" In no race, for want of an equal within {100 * EQUAL:g} %: {', '.join(others)}." if others else ""
     return f"{text} Bold is the most tokens a second where the interval lies above all others.{missing}"
 
 
@@ -111,10 +122,9 @@ def _speed_figure(study: Study, title: str, kept: Sequence[Race], looks: Mapping
     return Figure(svg, alt, f"{title}. Bars: 95 % interval; a rule parts what did other work.", data)
 
 
-def _quality_figure(parents: Mapping[tuple[str, str], Record], looks: Mapping[str, int]) -> Figure:
+def _quality_figure(parents: Sequence[_Parent], looks: Mapping[str, int]) -> Figure:
     rows = [
-        Row(f"{name}, {size}", size, looks[name], _perplexity(record), None, None)
-        for (size, name), record in parents.items()
+        Row(f"{p.architecture}, {p.size}", p.size, looks[p.architecture], p.perplexity, None, None) for p in parents
     ]
     cells = [[row.label, digits(row.value)] for row in rows]
     data = tables.simple("Perplexity by architecture", ["model", "perplexity"], cells)
@@ -174,35 +184,33 @@ def _where(study: Study, race: Race) -> list[Cell]:
     return [*machine, *(tables.axis_cell(name, race.axes[name]) for name in _named(study))]
 
 
-def _perplexity(record: Record) -> float:
-    found = metric(record, "perplexity") or metric(record, "parent_perplexity")
-    return found.value if found and found.value else math.nan
+def _parents(study: Study, found: Sequence[Race]) -> list[_Parent]:
+    """The trained models whose perplexity is known, each once: they do not depend on the work."""
+    named = ["size", *(name for name in study.varying if BY_NAME[name].dimension)]
+    parents: dict[tuple[str, str], _Parent] = {}
+    for record in (record for race in found for record in race.records):
+        machine = f", machine {study.host(record).label}" if len(study.hosts) > 1 else ""
+        size, name = labels.point(values(record), named) + machine, architecture_of(record)
+        known = metric(record, "perplexity") or metric(record, "parent_perplexity")
+        # No perplexity is below 1, that of a model which is always certain and right.
+        if known and known.value and 1 <= known.value < math.inf:
+            parents.setdefault((size, name), _Parent(size, name, known.value, record))
+    return list(parents.values())
 
 
-def _parents(found: Sequence[Race]) -> dict[tuple[str, str], Record]:
-    """The trained models by size and architecture, where their perplexity is known; they do not depend on the work."""
-    return {
-        (labels.value(values(record)["size"]), architecture_of(record)): record
-        for race in found
-        for record in race.records
-        if not math.isnan(_perplexity(record))
-    }
-
-
-def _parents_table(parents: Mapping[tuple[str, str], Record]) -> Table:
-    least = {size: min(_perplexity(r) for (s, _), r in parents.items() if s == size) for size, _ in parents}
+def _parents_table(parents: Sequence[_Parent]) -> Table:
     rows = []
-    for (size, name), record in parents.items():
-        perplexity = _perplexity(record)
-        bits = math.log2(perplexity)
+    for parent in parents:
+        least = min(other.perplexity for other in parents if other.size == parent.size)
+        bits = math.log2(parent.perplexity)
         rows.append(
             (
-                Cell(size),
-                Cell(name),
-                Cell(digits(perplexity), perplexity, "best" if perplexity == least[size] else "plain"),
+                Cell(parent.size),
+                Cell(parent.architecture),
+                Cell(digits(parent.perplexity), parent.perplexity, "best" if parent.perplexity == least else "plain"),
                 Cell(digits(bits), bits),
-                _fact(record, "trained_steps"),
-                _fact(record, "trained_s"),
+                _fact(parent.record, "trained_steps"),
+                _fact(parent.record, "trained_s"),
             )
         )
     heads = ("perplexity", "bits per token", "training steps", "trained for, s")

@@ -73,19 +73,28 @@ def _stored_share(pair: Pair) -> float | None:
 
 
 def _gainless(compared: _Compared) -> tuple[tuple[str, str], ...]:
-    """The variants that made nothing faster, those with the same causes together, and the causes in words."""
+    """The variants that made no workload faster, those with the same causes together, and the causes in words."""
     variants: dict[str, list[tuple[Pair, Ratio]]] = {}
     for pair, ratio in compared:
         if ratio.verdict != "not decided":
             variants.setdefault(labels.variant(values(pair.variant)), []).append((pair, ratio))
     groups: dict[tuple[str, ...], dict[str, list[Ratio]]] = {}
     for name, members in variants.items():
-        ratios = [ratio for _, ratio in members]
-        # One comparison in forty looks faster by chance, so a few of many do not make a variant pay.
-        if median(ratio.value for ratio in ratios) <= 1 + NEGLIGIBLE:
+        if not _gains(members):
             causes = tuple(dict.fromkeys(cause for pair, _ in members for cause in reasons.causes(pair)))
-            groups.setdefault(causes, {})[name] = ratios
+            groups.setdefault(causes, {})[name] = [ratio for _, ratio in members]
     return tuple(_no_gain(causes, found) for causes, found in groups.items())
+
+
+def _gains(compared: _Compared) -> bool:
+    """Whether the middle one of some workload's ratios is a gain.
+
+    Not whether any ratio is: one comparison in forty looks faster by chance.
+    """
+    ratios: dict[object, list[float]] = {}
+    for pair, ratio in compared:
+        ratios.setdefault(values(pair.variant)["workload"], []).append(ratio.value)
+    return any(median(members) > 1 + NEGLIGIBLE for members in ratios.values())
 
 
 def _no_gain(causes: tuple[str, ...], variants: dict[str, list[Ratio]]) -> tuple[str, str]:
@@ -108,8 +117,10 @@ def _ungraded(study: Study) -> str:
     known = Counter(labels.plain(reason).rstrip(".") for reason in given if reason)
     reason = known.most_common(1)[0][0] if known else "the records hold no figure of it"
     if len(missing) < len(study.pairs):
-        return f"The quality of {len(missing)} of {labels.count(len(study.pairs), 'variant')} is not known: {reason}."
-    return f"No quality was measured: {reason}. {'' if '--train-budget' in reason else _TRAIN}".rstrip()
+        number = labels.count(len(study.pairs), "comparison")
+        return f"The quality of the variant is not known in {len(missing)} of {number}: {reason}."
+    remedy = "" if "--train-budget" in reason else f" {_TRAIN}"
+    return f"No quality was measured. {reason[0].upper()}{reason[1:]}.{remedy}"
 
 
 def _caution(compared: _Compared) -> str:
