@@ -133,6 +133,7 @@ AXES: tuple[Axis, ...] = (
     _dimension("encoder", _words(*classifier.ENCODERS), "what reads the text of a classifier"),
     _dimension("heads", Number(1, 1024, words=("preset",)), "attention heads of a Transformer"),
     _dimension("kv_heads", Number(1, 1024, words=("preset",)), "heads of keys and values, fewer for grouped queries"),
+    _dimension("head_dim", Number(1, 1 << 16, words=("preset",)), "width of a head, where it is not hidden / heads"),
     _dimension("feed_forward", Number(1, 1 << 18, words=("preset",)), "width of a Transformer's feed-forward"),
     _dimension("attention", _words("off", "on"), "attention over the encoder's states (lstm, rnn)"),
     _dimension("kernel", Number(1, 1 << 16, words=("preset",)), "neighbours that a convolution sees, an odd number"),
