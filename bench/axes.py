@@ -48,6 +48,10 @@ class Axis:
             return False
         return not (isinstance(self.kind, Choice) and "on" in self.kind.words())
 
+    def says_nothing(self, raw: Value) -> bool:
+        """Whether a label can leave `raw` out: a dimension that keeps what the preset has, or that there is not."""
+        return self.dimension and raw == self.default
+
     def parse(self, raw: Value) -> Value:
         """A validated value. Raises `UserError` that names the axis and what is allowed."""
         try:

@@ -86,7 +86,7 @@ def describe(point: Point, among: Iterable[Point]) -> str:
         row, value = axes.BY_NAME[name], point.axes[name]
         if name == "profile":
             words.append(_mix(point))
-        elif value != row.default or not row.compares:
+        elif (value != row.default or not row.compares) and not row.says_nothing(value):
             words.append(str(value) if row.names_itself else f"{row.label} {value}")
     return ", ".join(words)
 

@@ -62,7 +62,8 @@ def point(values: Mapping[str, Value], names: Iterable[str]) -> str:
     'nano, batch size 8, amp-bf16'
     """
     names = list(names)
-    parts = [_named(BY_NAME[name], values[name]) for name in names if name not in VARIANT_AXES]
+    told = [name for name in names if name not in VARIANT_AXES and not BY_NAME[name].says_nothing(values[name])]
+    parts = [_named(BY_NAME[name], values[name]) for name in told]
     if any(name in VARIANT_AXES for name in names):
         parts.append(variant(values))
     return ", ".join(parts)

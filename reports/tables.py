@@ -65,7 +65,8 @@ def constant(records: Iterable[Record]) -> tuple[str, ...]:
 
 def axis_cell(name: str, raw: Value) -> Cell:
     """The value of an axis, sorted as the axis orders its values."""
-    return Cell(labels.value(raw), sort=labels.rank(name, raw)[1])
+    text = "" if BY_NAME[name].says_nothing(raw) else labels.value(raw)
+    return Cell(text, sort=labels.rank(name, raw)[1])
 
 
 def cells(values: Sequence[Measured | None], unit: str, emphases: Sequence[Emphasis]) -> tuple[str, list[Cell]]:

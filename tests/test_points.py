@@ -134,7 +134,7 @@ def test_a_value_that_does_not_name_itself_stands_with_its_axis():
         for v in ({}, {"compile": "compiled"}, {"checkpointing": "on"}, {"accumulation": 4}, {"norm": "layer"})
     ]
     plain, compiled, checkpointed, accumulated, layered = (points.describe(each, every) for each in every)
-    assert plain == "nano, train, norm preset"
+    assert plain == "nano, train"
     assert compiled == f"{plain}, compiled"
     assert checkpointed == f"{plain}, checkpointing on"
     assert accumulated == f"{plain}, accumulation 4"
