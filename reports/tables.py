@@ -99,6 +99,11 @@ def best(
     return {max(group)[1] for group in members.values() if len(group) > 1}
 
 
+def league(record: Record) -> tuple[Value, ...]:
+    """What two points must share for one to be called the faster: a size, and a profile, which is the work itself."""
+    return values(record)["size"], values(record)["profile"]
+
+
 def simple(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]], note: str = "") -> Table:
     """A table of plain text, aligned to the left."""
     return Table(caption, tuple(map(Column, heads)), tuple(tuple(map(Cell, row)) for row in rows), note)
