@@ -86,18 +86,13 @@ def assess(
             found |= {point.id: Assessment(reason=COMES_TRAINED) for point in members}
             continue
         variants = _grouped(members, points.answers)
-        child = Child()
-        try:
-            assessed = _assess(child, dict(parent), [each[0] for each in variants.values()], settings, limit_s, told)
-        finally:
-            child.kill()
+        assessed = _assess(dict(parent), [each[0] for each in variants.values()], settings, limit_s, told)
         for assessment, alike in zip(assessed, variants.values(), strict=True):
             found |= {point.id: assessment for point in alike}
     return found
 
 
 def _assess(
-    child: Child,
     parent: dict[str, Value],
     variants: Sequence[Point],
     settings: Mapping[str, Any],
@@ -105,33 +100,45 @@ def _assess(
     told: Callable[[str], None],
 ) -> list[Assessment]:
     """An assessment for each of `variants` of one parent."""
-    name = f"{parent['architecture']} {parent['size']}"
     need, have = planning.memory_B(points.point(parent | _TRAINING)), host.usable_memory_B()
     if need > have:
         reason = f"to train it takes at least {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB"
         return [Assessment(reason=reason)] * len(variants)
-    told(f"training {name}")
-    try:
-        child.ask(None, limit_s)
-        limit = limit_s + float(settings["train_budget"])
-        trained = child.ask({"do": "train", "axes": parent, "settings": settings}, limit)["trained"]
-    except ChildFailed as failed:
-        return [Assessment(reason=failed.reason)] * len(variants)
     made: list[Assessment] = []
-    for variant in variants:
-        told(f"grading {points.describe(variant, variants)}")
-        made.append(_graded(child, variant, trained, limit_s))
-    child.ask_to_finish()
-    child.finish()
+    while len(made) < len(variants):  # a grading that kills its child takes a new one for the rest
+        told(f"training {parent['architecture']} {parent['size']}")
+        child = Child()
+        try:
+            child.ask(None, limit_s)
+            limit = limit_s + float(settings["train_budget"])
+            trained = child.ask({"do": "train", "axes": parent, "settings": settings}, limit)["trained"]
+            made += _graded(child, variants[len(made) :], trained, limit_s, told)
+        except ChildFailed as failed:
+            made += [Assessment(reason=failed.reason)] * (len(variants) - len(made))
+        finally:
+            child.kill()
     return made
 
 
-def _graded(child: Child, variant: Point, trained: Mapping[str, Any], limit_s: float) -> Assessment:
-    try:
-        graded = child.ask({"do": "grade", "axes": variant.axes}, limit_s)["graded"]
-    except ChildFailed as failed:
-        return Assessment(trained["parent"], trained["facts"], reason=failed.reason)
-    return Assessment(trained["parent"], trained["facts"], graded["figures"], graded["reason"])
+def _graded(
+    child: Child,
+    variants: Sequence[Point],
+    trained: Mapping[str, Any],
+    limit_s: float,
+    told: Callable[[str], None],
+) -> list[Assessment]:
+    """An assessment for each of the first of `variants`, up to the one that the child does not survive."""
+    made: list[Assessment] = []
+    for variant in variants:
+        told(f"grading {points.describe(variant, variants)}")
+        try:
+            graded = child.ask({"do": "grade", "axes": variant.axes}, limit_s)["graded"]
+        except ChildFailed as failed:
+            return [*made, Assessment(trained["parent"], trained["facts"], reason=failed.reason)]
+        made.append(Assessment(trained["parent"], trained["facts"], graded["figures"], graded["reason"]))
+    child.ask_to_finish()
+    child.finish()
+    return made
 
 
 def kept(report: Mapping[str, Any]) -> Assessment | None:

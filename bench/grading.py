@@ -23,6 +23,8 @@ EPOCHS = 4
 #: A variant is graded on at most so many windows, spread over what is held out: `tests.proofs.quality_error` shows that
 #: these are enough, and a large corpus takes no longer.
 MOST_WINDOWS = 1000
+#: And for so many seconds: 16-bit floats on a processor without them take a hundred times as long as fp32.
+LIMIT_S = 15.0
 
 
 class Grader:
@@ -76,7 +78,9 @@ class Grader:
         stride = max(LENGTH, (len(self._text.held_out) - 2 * LENGTH) // MOST_WINDOWS)
         windows = Windows(self._text.held_out, LENGTH, LENGTH, stride=stride)
         cached = getattr(config, "kv_cache", "auto") != "auto"
-        found = quality.compare(self._model, made.model, windows, precision=asked.precision, cached=cached)
+        found = quality.compare(
+            self._model, made.model, windows, precision=asked.precision, cached=cached, limit_s=LIMIT_S
+        )
         if found.delta_ln_perplexity is None:
             raise Unsupported(found.reason or "The variant's likelihood is not finite.")
         half = 1.96 * found.delta_ln_perplexity_se if found.delta_ln_perplexity_se is not None else None

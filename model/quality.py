@@ -1,6 +1,7 @@
 """What a compression costs in quality: a variant against its fp32 parent, paired token by token on held-out text."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,14 +74,17 @@ def compare(
     batch_size: int = 32,
     precision: str = "fp32",
     cached: bool = False,
+    limit_s: float = math.inf,
     seed: int = 0,
 ) -> Quality:
     """Grade `variant`, under `precision`, and `parent`, in fp32, on every target of `windows`; both on one device.
 
     With `cached`, the variant reads each target token after token, as it generates: what its KV cache loses counts.
-    Leaves both in evaluation mode. Raises `UserError` where the parent's own logits are not finite.
+    The windows come in an order drawn once, and none is begun after `limit_s` seconds: a slow variant is graded on
+    fewer, with a wider interval, and no others. Leaves both in evaluation mode. Raises `UserError` where the parent's
+    own logits are not finite.
     """
-    graded = grade(parent, variant, windows, batch_size=batch_size, precision=precision, cached=cached)
+    graded = grade(parent, variant, windows, batch_size=batch_size, precision=precision, cached=cached, limit_s=limit_s)
     return summarize(graded, seed=seed)
 
 
@@ -142,13 +146,18 @@ def grade(
     batch_size: int = 32,
     precision: str = "fp32",
     cached: bool = False,
+    limit_s: float = math.inf,
 ) -> Graded:
-    """Run both over every window; see `compare`. Holds a batch's logits (B, G, V) of both at once, and no more."""
+    """Run both over the windows; see `compare`. Holds a batch's logits (B, G, V) of both at once, and no more."""
     device = next(parent.parameters()).device
     parent.eval()
     variant.eval()
-    batches = []
-    for batch in DataLoader(windows, batch_size):
+    batches: list[tuple[Tensor, ...]] = []
+    order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0)).tolist()
+    ends = time.monotonic() + limit_s
+    for batch in DataLoader(windows, batch_size, sampler=order if limit_s < math.inf else None):
+        if batches and time.monotonic() > ends:
+            break
         source, target = (codes.to(device) for codes in batch)
         with precisions.exact():
             expected = parent(source, target).float()  # (B, G, V)

@@ -182,3 +182,20 @@ def test_a_perfect_classifier_scores_one():
 def test_no_example_is_one_sentence():
     with pytest.raises(UserError, match="no example"):
         classification(torch.tensor([], dtype=torch.long), torch.tensor([], dtype=torch.long), NAMES)
+
+
+def test_a_variant_that_is_out_of_time_is_graded_on_fewer_windows_and_on_no_others():
+    parent, variant = pair()
+    short = grade(parent, variant, WINDOWS, batch_size=7, limit_s=0.0)
+    whole = grade(parent, variant, WINDOWS, batch_size=7, limit_s=1e6)
+    assert len(short.parent) == 7  # one batch always
+    assert len(whole.parent) == len(WINDOWS)
+    assert torch.equal(short.parent, whole.parent[:7])
+    assert compare(parent, variant, WINDOWS, limit_s=0.0, batch_size=7).sequences == 7
+
+
+def test_the_order_in_which_windows_are_graded_changes_no_figure():
+    parent, variant = pair()
+    in_order, drawn = (compare(parent, variant, WINDOWS, limit_s=limit) for limit in (math.inf, 1e6))
+    assert drawn.delta_ln_perplexity == pytest.approx(in_order.delta_ln_perplexity)
+    assert drawn.kl_mean == pytest.approx(in_order.kl_mean)
