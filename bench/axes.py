@@ -3,18 +3,15 @@
 Importing this module imports no torch, so `--help` answers at once.
 """
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from bench import profiles
 from bench.errors import UserError
 from bench.kinds import Choice, Kind, Number, Pattern, nearest
 from bench.record import Value
 from model import plugins, shapes
 from model.shapes import classifier
-
-#: A range may not expand to more values than this: a typing error should not become a week of measuring.
-MOST_VALUES = 10_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,10 @@ class Axis:
         if self.dimension or isinstance(self.kind, Number):
             return False
         return not (isinstance(self.kind, Choice) and "on" in self.kind.words())
+
+    def says_nothing(self, raw: Value) -> bool:
+        """Whether a label can leave `raw` out: a dimension that keeps what the preset has, or that there is not."""
+        return self.dimension and raw == self.default
 
     def parse(self, raw: Value) -> Value:
         """A validated value. Raises `UserError` that names the axis and what is allowed."""
@@ -105,6 +106,13 @@ AXES: tuple[Axis, ...] = (
         "what one iteration does",
         ("-w",),
     ),
+    Axis(
+        "profile",
+        Choice(lambda: (profiles.NONE, *profiles.PROFILES)),
+        profiles.NONE,
+        "profile",
+        "mix of lengths and batch size, where those are not given",
+    ),
     Axis("batch_size", Number(1, 1 << 16), 1, "batch size", "sequences that run together", ("-b",)),
     Axis(
         "sequence_length",
@@ -129,6 +137,7 @@ AXES: tuple[Axis, ...] = (
     _dimension("encoder", _words(*classifier.ENCODERS), "what reads the text of a classifier"),
     _dimension("heads", Number(1, 1024, words=("preset",)), "attention heads of a Transformer"),
     _dimension("kv_heads", Number(1, 1024, words=("preset",)), "heads of keys and values, fewer for grouped queries"),
+    _dimension("head_dim", Number(1, 1 << 16, words=("preset",)), "width of a head, where it is not hidden / heads"),
     _dimension("feed_forward", Number(1, 1 << 18, words=("preset",)), "width of a Transformer's feed-forward"),
     _dimension("attention", _words("off", "on"), "attention over the encoder's states (lstm, rnn)"),
     _dimension("kernel", Number(1, 1 << 16, words=("preset",)), "neighbours that a convolution sees, an odd number"),
@@ -269,45 +278,3 @@ def find(name: str) -> Axis:
         known = ", ".join(axis.name for axis in AXES if not axis.found)
         raise UserError(f"There is no axis '{name}'.{nearest(name, BY_NAME)}", f"The axes are: {known}.")
     return BY_NAME[name]
-
-
-_RANGE = re.compile(r"(\d+)-(\d+)(?:([*+])(\d+))?")
-
-
-def expand(axis: Axis, raw: object) -> list[Value]:
-    """The values that a spec or a flag names: a value, a list, `1,4,16`, `1-32*2` or `128-1024+128`.
-
-    Raises `UserError` for what the axis does not allow and for an empty or an endless range. Doubles are dropped.
-    """
-    if axis.found:
-        raise UserError(f"{axis.name} cannot be chosen in a spec.", f"Give the flag {axis.options[0]}.")
-    parts: list[Value] = []
-    for item in raw if isinstance(raw, list) else [raw]:
-        if isinstance(item, bool) or not isinstance(item, (int, float, str)):
-            raise UserError(
-                f"{axis.name} = {item!r} is neither a word nor a number.", f"{axis.kind.describe()} is allowed."
-            )
-        for word in item.split(",") if isinstance(item, str) else [item]:
-            parts.extend(_range(axis, word.strip()) if isinstance(word, str) else [word])
-    if not parts:
-        raise UserError(f"{axis.name} has no value.", f"{axis.kind.describe()} is allowed.")
-    return list(dict.fromkeys(axis.parse(part) for part in parts))
-
-
-def _range(axis: Axis, word: str) -> list[Value]:
-    match = _RANGE.fullmatch(word)
-    if match is None or not isinstance(axis.kind, Number) or not axis.kind.whole:
-        return [word]
-    first, last, sign, step = int(match[1]), int(match[2]), match[3] or "+", int(match[4] or 1)
-    if last < first or (step < 2 and sign == "*") or step < 1 or (first == 0 and sign == "*"):
-        raise UserError(
-            f"{axis.name} = '{word}' is an empty or endless range.",
-            "Write FIRST-LAST, FIRST-LAST+STEP or FIRST-LAST*FACTOR, for example 1-32*2.",
-        )
-    values: list[Value] = []
-    while first <= last:
-        values.append(first)
-        if len(values) > MOST_VALUES:
-            raise UserError(f"{axis.name} = '{word}' has over {MOST_VALUES} values.", "Take a larger step.")
-        first = first * step if sign == "*" else first + step
-    return values

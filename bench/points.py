@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from bench import axes
+from bench import axes, profiles
 from bench.errors import Unsupported, UserError
 from bench.inputs import NOTHING, Inputs
 from bench.record import Value
@@ -43,15 +43,24 @@ class Point:
 
 
 def point(values: Mapping[str, Value]) -> Point:
-    """A point from validated or raw values. Raises `UserError` for an axis or a value that does not exist."""
-    parsed = {name: axes.find(name).parse(value) for name, value in values.items()}
+    """A point from validated or raw values; a profile sets the lengths and the batch size that these do not give.
+
+    Raises `UserError` for an axis or a value that does not exist.
+    """
+    parsed = profiles.fill({name: axes.find(name).parse(value) for name, value in values.items()})
     return Point(tuple(sorted((name, value) for name, value in parsed.items() if value != axes.DEFAULTS[name])))
 
 
 def varying(points: Iterable[Mapping[str, Value]]) -> list[str]:
-    """Axes that take more than one value over `points`, in the order of the axes: what a label has to say."""
-    rows = list(points)
-    return [axis.name for axis in axes.AXES if len({row.get(axis.name, axis.default) for row in rows}) > 1]
+    """Axes that take more than one value over `points`, in the order of the axes: what a label has to say.
+
+    Lengths and batch size that follow from the profile are left out: its name says them.
+    """
+    rows = [axes.DEFAULTS | dict(row) for row in points]
+    vary = [axis.name for axis in axes.AXES if len({row[axis.name] for row in rows}) > 1]
+    mixes = len({row["profile"] for row in rows})
+    told = {name for name in profiles.AXES if len({(row["profile"], row[name]) for row in rows}) == mixes > 1}
+    return [name for name in vary if name not in told]
 
 
 def parent(point: Point) -> tuple[tuple[str, Value], ...]:
@@ -67,15 +76,26 @@ def answers(point: Point) -> tuple[Value, ...]:
 
 
 def describe(point: Point, among: Iterable[Point]) -> str:
-    """The values that tell the point from the others, in a few words: `tiny decode b16 amp-bf16`."""
-    vary = varying([each.axes for each in among])
-    shown = [name for name in axes.BY_NAME if name in vary or name in ("size", "workload")]
+    """The values that tell the point from the others, in a few words: `tiny, decode, batch size 16, amp-bf16`."""
+    always = {"size", "workload"} | ({"profile"} if point.axes["profile"] != profiles.NONE else set())
+    shown = always.union(varying([each.axes for each in among]))
+    if "profile" in shown:
+        shown.difference_update(profiles.AXES)  # its word holds them
     words = []
-    for name in shown:
+    for name in (name for name in axes.BY_NAME if name in shown):
         row, value = axes.BY_NAME[name], point.axes[name]
-        if value != row.default or not row.compares:
+        if name == "profile":
+            words.append(_mix(point))
+        elif (value != row.default or not row.compares) and not row.says_nothing(value):
             words.append(str(value) if row.names_itself else f"{row.label} {value}")
     return ", ".join(words)
+
+
+def _mix(point: Point) -> str:
+    """The profile with the lengths that the point really has: `chat (161 + 338 tokens, 30 at once)`."""
+    batch_size, prompt, output = (point.axes[name] for name in profiles.AXES)
+    name = "no profile" if point.axes["profile"] == profiles.NONE else point.axes["profile"]
+    return f"{name} ({prompt} + {output} tokens, {batch_size} at once)"
 
 
 def check(values: Mapping[str, Value]) -> None:

@@ -15,12 +15,12 @@ batch_size = "1-16*4"
 
 import itertools
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from bench import axes, points
+from bench import axes, points, profiles, ranges
 from bench.axes import Axis
 from bench.errors import UserError
 from bench.kinds import Duration, Number, nearest
@@ -105,7 +105,8 @@ def parse(text: str, name: str, overrides: Mapping[str, object], settings: Mappi
         raise UserError(f"'grid' in the spec '{name}' is no list of tables.", "Write [[grid]] above each.")
     found: dict[Point, None] = {}
     for grid in grids:
-        _product(base | _table(grid, "[[grid]]") | dict(overrides), found, name)
+        for given in _stacked((base, _table(grid, "[[grid]]"), overrides)):
+            _product(given, found, name)
     return Spec(
         name=name,
         description=str(raw.get("description", "")),
@@ -114,8 +115,25 @@ def parse(text: str, name: str, overrides: Mapping[str, object], settings: Mappi
     )
 
 
+def _stacked(layers: Sequence[Mapping[str, object]]) -> Iterator[dict[str, object]]:
+    """The layers on top of each other, once a profile: lengths and batch size that stand below it give way to it."""
+    naming = [place for place, layer in enumerate(layers) if "profile" in layer]
+    place = naming[-1] if naming else 0
+    below, above = (_merged(part) for part in (layers[:place], layers[place:]))
+    if not naming:
+        yield above
+        return
+    for profile in ranges.expand(axes.find("profile"), above["profile"]):
+        hidden = () if profile == profiles.NONE else profiles.AXES
+        yield {key: raw for key, raw in below.items() if key not in hidden} | above | {"profile": profile}
+
+
+def _merged(layers: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    return {key: raw for layer in layers for key, raw in layer.items()}
+
+
 def _product(given: Mapping[str, object], found: dict[Point, None], name: str) -> None:
-    values: dict[str, Sequence[Value]] = {key: axes.expand(axes.find(key), raw) for key, raw in given.items()}
+    values: dict[str, Sequence[Value]] = {key: ranges.expand(axes.find(key), raw) for key, raw in given.items()}
     for combination in itertools.product(*values.values()):
         made = points.point(dict(zip(values, combination, strict=True)))
         points.check(made.axes)  # raises where the architecture lacks that preset or dimension

@@ -112,16 +112,18 @@ def _check_compiler() -> None:
 
     try:
         get_cpp_compiler()
-    except InvalidCxxCompiler:
+    except (InvalidCxxCompiler, OSError):  # none, or one that may not be run
         raise Unsupported("torch.compile needs a C++ compiler, and finds no g++ that runs (or CXX, if set).") from None
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    from torch._dynamo.exc import BackendCompilerFailed, TorchDynamoException
+    from torch._dynamo.exc import BackendCompilerFailed, FailOnRecompileLimitHit, TorchDynamoException
 
     try:
         yield
+    except FailOnRecompileLimitHit as error:
+        raise Unsupported("torch.compile gives up: a function changes its shapes more often than its limit.") from error
     except TorchDynamoException as error:
         cause = error.inner_exception if isinstance(error, BackendCompilerFailed) else error
         if isinstance(cause, (MemoryError, torch.OutOfMemoryError)):

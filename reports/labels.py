@@ -1,7 +1,7 @@
 """Words for points: what a reader sees instead of axis names and raw values. Text from records is cleaned here."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.axes import AXES, BY_NAME, Axis
 from bench.kinds import Choice
@@ -62,7 +62,8 @@ def point(values: Mapping[str, Value], names: Iterable[str]) -> str:
     'nano, batch size 8, amp-bf16'
     """
     names = list(names)
-    parts = [_named(BY_NAME[name], values[name]) for name in names if name not in VARIANT_AXES]
+    told = [name for name in names if name not in VARIANT_AXES and not BY_NAME[name].says_nothing(values[name])]
+    parts = [_named(BY_NAME[name], values[name]) for name in told]
     if any(name in VARIANT_AXES for name in names):
         parts.append(variant(values))
     return ", ".join(parts)
@@ -102,3 +103,8 @@ def status(record: Record) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 point`, `3 points`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -3,24 +3,24 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis, XAxis
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from bench.units import quantity, scale
 from reports import canvas
-from reports.canvas import FOREGROUND, GRID, LINES, MARKERS, MUTED, SERIES
+from reports.canvas import FOREGROUND, LINES, MARKERS, SERIES
 
 #: More lines than this cannot be told apart; whoever calls chooses them and says what was left out.
 MOST_SERIES = len(SERIES)
 #: More rows than this make a bar chart longer than a page.
 MOST_ROWS = 16
-_ROW = 19.0
-_LEGEND_ROW = 16.0
+ROW = 19.0
+LEGEND_ROW = 16.0
 
 
 @dataclass(frozen=True)
@@ -45,36 +45,23 @@ class Stack:
     words: str = ""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row of a forest plot: a ratio and its interval. Rows of one group stand together and look alike."""
-
-    label: str
-    group: str
-    look: int
-    value: float
-    low: float | None
-    high: float | None
-
-
 def lines(title: str, series: Sequence[Line], x_label: str, unit: str) -> str:
     """Series against a value that doubles: x in powers of 2, y logarithmic, whiskers for the intervals."""
     with canvas.style():
-        columns, legend_rows = _legend_shape([line.label for line in series])
-        figure, axes = canvas.panel(220 + legend_rows * _LEGEND_ROW, left=44, bottom=40 + legend_rows * _LEGEND_ROW)
+        columns, legend_rows = legend_shape([line.label for line in series])
+        figure, axes = canvas.panel(220 + legend_rows * LEGEND_ROW, left=44, bottom=40 + legend_rows * LEGEND_ROW)
         for line in series:
             _draw_line(axes, line)
         axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
         _x_values(axes, sorted({x for line in series for x in line.x}))
-        name = _log_ticks(axes, [y for line in series for y in (*line.y, *line.low, *line.high) if y], unit)
-        _titles(axes, f"{title}, {name}", x_label)
-        _legend(axes, [_handle(line.label, line.look) for line in series], columns)
+        name = log_ticks(axes.yaxis, [y for line in series for y in (*line.y, *line.low, *line.high) if y], unit)
+        titles(axes, f"{title}, {name}", x_label)
+        legend(axes, [_handle(line.label, line.look) for line in series], columns)
         return canvas.svg(figure)
 
 
 def _draw_line(axes: Axes, line: Line) -> None:
-    marker, dashes, colour = _look(line.look)
+    marker, dashes, colour = look(line.look)
     below = [0.0 if low is None else max(y - low, 0) for y, low in zip(line.y, line.low, strict=True)]
     above = [0.0 if high is None else max(high - y, 0) for y, high in zip(line.y, line.high, strict=True)]
     axes.errorbar(
@@ -83,13 +70,15 @@ def _draw_line(axes: Axes, line: Line) -> None:
     )  # fmt: skip
 
 
-def _look(index: int) -> tuple[str, Any, str]:
-    place = index % MOST_SERIES
-    return MARKERS[place], LINES[place], SERIES[place]
+def look(index: int) -> tuple[str, Any, str]:
+    """Marker, dashes and colour of the series of that number; colours that come again do so with another marker."""
+    turn, place = divmod(index, MOST_SERIES)
+    other = (place + turn) % MOST_SERIES
+    return MARKERS[other], LINES[other], SERIES[place]
 
 
 def _handle(label: str, index: int) -> Line2D:
-    marker, dashes, colour = _look(index)
+    marker, dashes, colour = look(index)
     return Line2D([], [], color=colour, marker=marker, linestyle=dashes, markersize=5, linewidth=1.5, label=label)
 
 
@@ -103,16 +92,21 @@ def _x_values(axes: Axes, values: Sequence[float]) -> None:
         axes.set_xlim(values[0] / 2, values[0] * 2)
 
 
-def _log_ticks(axes: Axes, values: Sequence[float], unit: str) -> str:
-    """At least three ticks at round values, and not many more; the name of the unit they are written in."""
+def log_ticks(axis: Axis, values: Sequence[float], unit: str) -> str:
+    """Make `axis` logarithmic, with at least three ticks at round values and not many more; the name of their unit."""
     factor, name = scale(values, unit)
     low, high = min(values), max(values)
-    # At least a factor of 3 from bottom to top: noise of 1 % should not fill the panel.
+    # At least a factor of 3 from end to end: noise of 1 % should not fill the panel.
     room = max(math.sqrt(3 / (high / low)), 1.12)
-    axes.set_ylim(low / room, high * room)
-    axes.yaxis.set_major_locator(FixedLocator(_round_values(low / room, high * room)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor:,g}"))
+    if isinstance(axis, XAxis):
+        axis.axes.set_xscale("log")
+        axis.axes.set_xlim(low / room, high * room)
+    else:
+        axis.axes.set_yscale("log")
+        axis.axes.set_ylim(low / room, high * room)
+    axis.set_major_locator(FixedLocator(_round_values(low / room, high * room)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor:,g}"))
     return name
 
 
@@ -130,11 +124,11 @@ def _round_values(low: float, high: float) -> list[float]:
 def stacks(title: str, parts: Sequence[str], rows: Sequence[Stack]) -> str:
     """Horizontal bars of predicted parts, pale, with a diamond at the measured peak and its value beside it."""
     with canvas.style():
-        shown = [canvas.shorten(row.label, 24) for row in rows]
+        shown = row_labels([row.label for row in rows])
         left = max(map(canvas.width, shown)) + 10
-        columns, legend_rows = _legend_shape([*parts, "measured peak"])
-        bottom = 38 + legend_rows * _LEGEND_ROW
-        figure, axes = canvas.panel(len(rows) * _ROW + bottom + 26, left=left, bottom=bottom)
+        columns, legend_rows = legend_shape([*parts, "measured peak"])
+        bottom = 38 + legend_rows * LEGEND_ROW
+        figure, axes = canvas.panel(len(rows) * ROW + bottom + 26, left=left, bottom=bottom)
         factor, name = scale([max(sum(row.parts), row.measured or 0) for row in rows], "B")
         for place, row in enumerate(rows):
             _draw_stack(axes, row, place, factor)
@@ -142,9 +136,9 @@ def stacks(title: str, parts: Sequence[str], rows: Sequence[Stack]) -> str:
         axes.set_xlim(0, widest * 1.34)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-        _rows(axes, shown)
-        _titles(axes, title, name)
-        _legend(axes, [*(_patch(part, i) for i, part in enumerate(parts)), _diamond("measured peak")], columns)
+        name_rows(axes, shown)
+        titles(axes, title, name)
+        legend(axes, [*(_patch(part, i) for i, part in enumerate(parts)), _diamond("measured peak")], columns)
         return canvas.svg(figure)
 
 
@@ -171,74 +165,6 @@ def _diamond(label: str) -> Line2D:
     return Line2D([], [], color=FOREGROUND, marker="D", linestyle="", markersize=5, label=label)
 
 
-def forest(title: str, rows: Sequence[Row], x_label: str) -> str:
-    """One row a ratio with its interval, on a logarithmic scale around a line at 1; a hollow mark has no interval.
-
-    Rows of one group carry the same `look`, here and in other panels.
-    """
-    with canvas.style():
-        shown = [canvas.shorten(row.label, 24) for row in rows]
-        groups = {row.group: row.look for row in rows}
-        columns, legend_rows = _legend_shape(list(groups))
-        bottom = 38 + legend_rows * _LEGEND_ROW
-        left = max(map(canvas.width, shown)) + 10
-        figure, axes = canvas.panel(len(rows) * _ROW + bottom + 26, left=left, bottom=bottom)
-        axes.axvline(1, color=MUTED, linewidth=1.2)
-        for place, row in enumerate(rows):
-            _draw_row(axes, row, place)
-            if place and row.group != rows[place - 1].group:
-                axes.axhline(place - 0.5, color=GRID, linewidth=0.8)
-        _ratio_ticks(axes, [bound for row in rows for bound in (row.value, row.low, row.high) if bound])
-        _rows(axes, shown)
-        _titles(axes, title, x_label)
-        _legend(axes, [_mark(group, look) for group, look in groups.items()], columns)
-        return canvas.svg(figure)
-
-
-def _draw_row(axes: Axes, row: Row, place: int) -> None:
-    marker, _, colour = _look(row.look)
-    if row.low is not None and row.high is not None:
-        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")
-        axes.plot(row.value, place, marker=marker, color=colour, markersize=5)
-    else:
-        axes.plot(row.value, place, marker=marker, color=colour, markersize=6, fillstyle="none")
-
-
-def _mark(label: str, index: int) -> Line2D:
-    marker, _, colour = _look(index)
-    return Line2D([], [], color=colour, marker=marker, linestyle="-", linewidth=2.2, markersize=6, label=label)
-
-
-def _ratio_ticks(axes: Axes, values: Sequence[float]) -> None:
-    """Round ratios on both sides of 1, as many as can be written beside each other."""
-    low, high = min([*values, 0.9]) / 1.04, max([*values, 1.1]) * 1.04
-    axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    grids = (
-        [1 + step / 20 for step in range(-6, 7)],
-        [1 + step / 10 for step in range(-6, 11)],
-        [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3],
-        [0.25, 0.35, 0.5, 0.7, 1, 1.5, 2, 3, 4],
-        [10.0**power * step for power in range(-4, 5) for step in (1, 2, 5)],
-        [10.0**power for power in range(-9, 10)],
-    )
-    inside = [[tick for tick in grid if low <= tick <= high] for grid in grids]
-    # A grid that stops short of the bounds would leave part of the scale bare: 0.25 to 3 is the third one's reach.
-    fitting = [
-        ticks
-        for ticks, reach in zip(inside, (1.3, 2, 3, 5, 1e5, 1e10), strict=True)
-        if high <= reach and _apart(ticks, math.log(high / low))
-    ]
-    axes.xaxis.set_major_locator(FixedLocator(fitting[0] if fitting else [1]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-
-
-def _apart(ticks: Sequence[float], span: float) -> bool:
-    """Whether the labels of ticks on a log scale do not touch: one takes about an eighth of the axis."""
-    return all(math.log(after / before) >= span / 8 for before, after in pairwise(ticks))
-
-
 def loss_curve(train: Sequence[float], held_out: Sequence[float]) -> str:
     """Loss (cross-entropy, nats a token) after each epoch, on the training text and on text that was held out.
 
@@ -258,32 +184,40 @@ def loss_curve(train: Sequence[float], held_out: Sequence[float]) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlim(0.7, len(train) + 0.3)
-        _titles(axes, "Loss, nats per token", "epoch")
-        _legend(axes, handles, 2)
+        titles(axes, "Loss, nats per token", "epoch")
+        legend(axes, handles, 2)
         return canvas.svg(figure)
 
 
-def _titles(axes: Axes, title: str, x_label: str) -> None:
+def titles(axes: Axes, title: str, x_label: str) -> None:
     """The title names the vertical axis too: text that lies flat is read more easily than text that stands."""
     axes.set_title(title, loc="left", fontsize=canvas.FONT_SIZE, fontweight="bold", pad=9, x=0)
     axes.set_xlabel(x_label)
 
 
-def _rows(axes: Axes, names: Sequence[str]) -> None:
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Rows from the top down at 0, 1, ..., each with its name on the left."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
 
 
-def _legend_shape(names: Sequence[str]) -> tuple[int, int]:
+def row_labels(names: Sequence[str]) -> list[str]:
+    """The names, cut in their middle where they are too long for a margin: what tells rows apart often stands last."""
+    most = 26
+    return [name if len(name) <= most else f"{name[:12].rstrip(' ,')}…{name[-13:].lstrip(' ,')}" for name in names]
+
+
+def legend_shape(names: Sequence[str]) -> tuple[int, int]:
     """Columns and rows of a legend under the axes: as many columns as the longest name allows."""
     widest = max(map(canvas.width, names)) + 36
     columns = max(min(int((canvas.WIDTH - 10) // widest), len(names), 4), 1)
     return columns, math.ceil(len(names) / columns)
 
 
-def _legend(axes: Axes, handles: Sequence[Line2D | Patch], columns: int) -> None:
+def legend(axes: Axes, handles: Sequence[Line2D | Patch], columns: int) -> None:
+    """Draw the legend in the room that was left for it at the foot of the figure."""
     figure = axes.get_figure()
     assert figure is not None
     names = [str(handle.get_label()) for handle in handles]

@@ -1,11 +1,13 @@
 """Columns that several sections share: what tells a point from the others, and a metric under one unit."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from bench import points
 from bench.axes import BY_NAME
 from bench.kinds import Number
-from bench.record import Metric, Record
+from bench.record import Metric, Record, Value
 from bench.units import digits, scale
 from reports import labels
 from reports.document import Cell, Column, Emphasis, Table
@@ -51,21 +53,30 @@ class Identity:
         axes = values(record)
         where = [Cell(self.study.host(record).label)] if len(self.study.hosts) > 1 else []
         where += [Cell(str(self.study.run_number(record)))] if self.study.repeats else []
-        named = [_axis_cell(name, axes[name]) for name in self.names]
+        named = [axis_cell(name, axes[name]) for name in self.names]
         return (*where, *named, *([Cell(labels.variant(axes))] if self._has_variant else []))
 
 
-def _axis_cell(name: str, raw: int | float | str) -> Cell:
-    return Cell(labels.value(raw), sort=labels.rank(name, raw)[1])
+def constant(records: Iterable[Record]) -> tuple[str, ...]:
+    """The axes in which all of `records` agree: what labels beside each other need not say."""
+    vary = points.varying([values(record) for record in records])
+    return tuple(name for name in BY_NAME if name not in vary)
+
+
+def axis_cell(name: str, raw: Value) -> Cell:
+    """The value of an axis, sorted as the axis orders its values."""
+    text = "" if BY_NAME[name].says_nothing(raw) else labels.value(raw)
+    return Cell(text, sort=labels.rank(name, raw)[1])
 
 
 def cells(values: Sequence[Measured | None], unit: str, emphases: Sequence[Emphasis]) -> tuple[str, list[Cell]]:
     """A column under one unit: the unit's name, and a cell for each value with its interval."""
     factor, name = scale([value[0] for value in values if value], unit)
-    return name, [_cell(value, factor, emphasis) for value, emphasis in zip(values, emphases, strict=True)]
+    return name, [cell(value, factor, emphasis) for value, emphasis in zip(values, emphases, strict=True)]
 
 
-def _cell(value: Measured | None, factor: float, emphasis: Emphasis) -> Cell:
+def cell(value: Measured | None, factor: float, emphasis: Emphasis) -> Cell:
+    """A value with its interval, both divided by `factor`; an em dash where there is none."""
     if value is None:
         return Cell("—", emphasis="muted")
     middle, low, high = value
@@ -88,6 +99,11 @@ def best(
     return {max(group)[1] for group in members.values() if len(group) > 1}
 
 
+def league(record: Record) -> tuple[Value, ...]:
+    """What two points must share for one to be called the faster: a size, and a profile, which is the work itself."""
+    return values(record)["size"], values(record)["profile"]
+
+
 def simple(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]], note: str = "") -> Table:
     """A table of plain text, aligned to the left."""
     return Table(caption, tuple(map(Column, heads)), tuple(tuple(map(Cell, row)) for row in rows), note)
@@ -100,3 +116,26 @@ def times(ratio: Ratio) -> str:
     # A bound that is not 1 should not be printed as 1.00: it may be what decides.
     places = 3 if any(bound != 1 and f"{bound:.2f}" == "1.00" for bound in (ratio.low, ratio.high)) else 2
     return labels.unbroken(f"{ratio.value:.{places}f}× [{ratio.low:.{places}f}, {ratio.high:.{places}f}]")
+
+
+def difference(metric: Metric | None) -> Cell:
+    """A difference from 0 with its sign and half its interval, to at most four decimals: `+0.0123 ±0.0022`."""
+    if metric is None or metric.value is None or not math.isfinite(metric.value):
+        return Cell("—", emphasis="muted")
+    if not any((metric.value, metric.low, metric.high)):
+        return Cell("0", sort=0.0)
+    places = min(max(2 - math.floor(math.log10(max(abs(metric.value), 1e-4))), 0), 4)
+    text = signed(metric.value, places)
+    if metric.low is not None and metric.high is not None:
+        text += f" ±{(metric.high - metric.low) / 2:.{places}f}"
+    return Cell(labels.unbroken(text), sort=metric.value)
+
+
+def signed(value: float, places: int) -> str:
+    """`value` with its sign, a true minus among them, and that many decimals; 0 has no sign.
+
+    >>> signed(0.0123, 3), signed(-1.5, 1), signed(-0.0001, 2)
+    ('+0.012', '−1.5', '0.00')
+    """
+    text = f"{value:+.{places}f}"
+    return text[1:] if not float(text) else text.replace("-", "−")

@@ -1,5 +1,6 @@
 """Plausible records for tests. Nothing here was measured, and nothing here is ever shown as a measurement."""
 
+import math
 import random
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,7 +22,26 @@ HOST: dict[str, Value | None] = {
     "fingerprint": "feedbeef",
 }
 #: How many times as fast a variant does the same work, for each of these made-up machines.
-SPEEDS: dict[Value, float] = {"fp32": 1.0, "amp-bf16": 1.3, "bf16": 1.5, "none": 1.0, "int8-dynamic": 0.8}
+SPEEDS: dict[Value, float] = {
+    "amp-bf16": 1.3,
+    "bf16": 1.5,
+    "int8-dynamic": 0.8,
+    "int8-weight": 1.0,
+    "int4-weight": 0.7,
+    "rank:8": 1.9,
+    "rank:64": 0.9,
+    "transformer": 1.7,
+    "rnn": 1.2,
+}
+#: What a variant costs in quality, in nats a token, and what share of the bytes it stores.
+_LOSSES: dict[Value, float] = {
+    "amp-bf16": 0.0002, "bf16": 0.0011, "int8-dynamic": 0.0043, "int8-weight": 0.0031, "int4-weight": 0.062,
+    "rank:8": 1.37, "rank:64": 0.048,
+}  # fmt: skip
+_SHARES: dict[Value, float] = {
+    "bf16": 0.5, "int8-dynamic": 1 / 3, "int8-weight": 0.28, "int4-weight": 0.16, "rank:8": 0.35, "rank:64": 1.0,
+}  # fmt: skip
+_PERPLEXITIES: dict[Value, float] = {"lstm": 118.0, "rnn": 131.0, "transformer": 104.0}
 NO_METER = "no NVIDIA driver is loaded, and RAPL can be read by root only."
 
 
@@ -77,11 +97,11 @@ def _costs(point: points.Point) -> dict[str, int]:
 
 
 def _stored(axes: dict[str, Value], costs: dict[str, int]) -> int:
-    return costs["weights_B"] // (3 if axes["quantize"] == "int8-dynamic" else 1)
+    return round(costs["weights_B"] * math.prod(_SHARES.get(value, 1.0) for value in axes.values()))
 
 
 def _blocks(axes: dict[str, Value], costs: dict[str, int], rounds: int, seed: int) -> list[Block]:
-    speed = SPEEDS.get(axes["precision"], 1.0) * SPEEDS.get(axes["quantize"], 1.0)
+    speed = math.prod(SPEEDS.get(value, 1.0) for value in axes.values())
     base_s = (2e-3 + costs["flops"] / 4e10) / speed
     drift = random.Random(seed)
     noise = random.Random(f"{seed} {sorted(axes.items())}")
@@ -121,6 +141,40 @@ def with_energy(given: Record) -> Record:
     return replace(given, metrics=given.metrics | energy)
 
 
+UNTRAINED = "no parent was trained: the sweep had no training budget."
+
+
+def with_quality(given: Record, delta: float | None = None) -> Record:
+    """The record as a sweep with a training budget would have made it; `delta` in nats, None for a plausible one."""
+    pruned = float(given.axes["prune"])
+    loss = sum(_LOSSES.get(value, 0.0) for value in given.axes.values()) + 0.4 * pruned**2 if delta is None else delta
+    parent = _PERPLEXITIES.get(given.axes["architecture"], 110.0) * (0.8 if given.axes["size"] == "tiny" else 1)
+    error = 0.0004 + 0.05 * abs(loss) if loss else 0.0
+    quality = {
+        "perplexity": Metric(parent * math.exp(loss), "", -1, "perplexity", n=200),
+        "parent_perplexity": Metric(parent, "", -1, "perplexity of the parent", n=200),
+        "delta_ln_perplexity": Metric(loss, "nat", -1, "Δ ln perplexity", loss - error, loss + error, 200),
+        "kl_mean": Metric(abs(loss) / 2, "nat", -1, "mean KL divergence", n=200),
+        "same_top_1": Metric(math.exp(-2 * math.sqrt(abs(loss))), "", 1, "same likeliest word", n=200),
+    }
+    trained: dict[str, Value] = {"trained_steps": 480, "trained_s": 60.2, "trained_loss": math.log(parent)}
+    return replace(given, metrics=given.metrics | quality, facts=given.facts | trained)
+
+
+def ungraded(given: Record, reason: str = UNTRAINED) -> Record:
+    """The record with the reason why its quality was not measured."""
+    return replace(
+        given,
+        metrics=given.metrics | {"delta_ln_perplexity": Metric(None, "nat", -1, "Δ ln perplexity", reason=reason)},
+    )
+
+
+def masked(given: Record) -> Record:
+    """The record with the warning of weights that were pruned to zeros."""
+    warning = Warn("masked_only", "Pruned weights are stored as zeros: no sparse kernel ran.", "Expect no gain.")
+    return replace(given, warnings=[*given.warnings, warning])
+
+
 def noisy(given: Record) -> Record:
     """The record with a warning."""
     warning = Warn("noisy_host", "Another process took 4 % of the processor.", "Close other programs and run it again.")
@@ -153,6 +207,33 @@ def sweep(
         else:
             records.append(record(**axes))
     return records
+
+
+COMPRESSIONS: tuple[dict[str, Value], ...] = (
+    *VARIANTS,
+    {"precision": "bf16"},
+    {"prune": 0.5, "prune_scheme": "structured"},
+    {"quantize": "int8-weight"},
+    {"quantize": "int4-weight"},
+    {"factorize": "rank:8"},
+    {"factorize": "rank:64"},
+)
+
+
+def compressed(**axes: Value) -> list[Record]:
+    """A family of every compression with its quality, at one point; the pruned weights are zeros."""
+    records = [with_quality(record(**axes, **variant)) for variant in COMPRESSIONS]
+    return [masked(r) if r.axes["prune"] and r.axes["prune_scheme"] == "unstructured" else r for r in records]
+
+
+def architectures(batches: Iterable[int] = (1, 8)) -> list[Record]:
+    """Three trained architectures of equal parameters at every workload and batch size."""
+    return [
+        with_quality(record(architecture=architecture, workload=workload, size="tiny", batch_size=batch))
+        for architecture in _PERPLEXITIES
+        for workload in ("train", "prefill", "decode")
+        for batch in batches
+    ]
 
 
 def troubled(records: list[Record]) -> list[Record]:

@@ -1,14 +1,17 @@
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import axes
+from bench import axes, ranges
 from bench.errors import UserError
 from bench.kinds import Duration
+from model import shapes
 
 
 def values(name, raw):
-    return axes.expand(axes.find(name), raw)
+    return ranges.expand(axes.find(name), raw)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +76,20 @@ def test_every_axis_allows_its_own_default_and_has_a_flag(axis):
 def test_no_two_axes_share_a_flag():
     flags = [flag for axis in axes.AXES for flag in axis.options]
     assert len(flags) == len(set(flags))
+
+
+@pytest.mark.parametrize("architecture", axes.BY_NAME["architecture"].kind.words())
+def test_every_dimension_of_an_architecture_is_an_axis(architecture):
+    has = {field.name for field in dataclasses.fields(shapes.load(architecture).Config)}
+    dimensions = {axis.name for axis in axes.AXES if axis.dimension}
+    # dropout is an axis, but not of the model's size; classes follow from the labels, and the rest from flags
+    assert has - dimensions <= {"dropout", "classes", "path", "trust_remote_code"}
+
+
+def test_every_axis_of_a_dimension_belongs_to_an_architecture():
+    configs = [shapes.load(name).Config for name in shapes.names()]
+    has = {field.name for config in configs for field in dataclasses.fields(config)}
+    assert {axis.name for axis in axes.AXES if axis.dimension} <= has
 
 
 @given(st.integers(1, 500), st.integers(0, 500), st.integers(1, 50))

@@ -102,10 +102,21 @@ def test_every_architecture_is_measured_in_every_compression_or_unsupported_with
         {"quantize": "int4-weight"},
         {"quantize": "fp8"},
         {"quantize": "int8-dynamic", "precision": "amp-bf16"},
+        {"prune": 0.5, "prune_rounds": 2, "tuning_steps": 1},
+        {"prune": 0.5, "prune_scheme": "structured", "tuning_steps": 1},
+        {"prune": 0.5, "prune_rounds": 2},
+        {"tuning_steps": 1},
+        {"accumulation": 2},
+        {"checkpointing": "on"},
+        {"workload": "train"},
+        {"workload": "train", "accumulation": 2},
+        {"workload": "train", "accumulation": 3},
+        {"workload": "train", "checkpointing": "on", "precision": "amp-bf16"},
+        {"workload": "train", "optimizer": "adamw-8bit"},
     ]
     workload = "classify" if shapes.labels_texts(architecture) else "decode"
     for variant in variants:
-        values = points.point(small(architecture) | variant | {"workload": workload, "batch_size": 2}).axes
+        values = points.point(small(architecture) | {"workload": workload, "batch_size": 2} | variant).axes
         session = Session(values, settings)
         try:
             report = session.build()

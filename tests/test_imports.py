@@ -30,6 +30,7 @@ REPORTS_MAY = (
     "bench.axes",
     "bench.kinds",
     "bench.points",
+    "bench.profiles",
     "bench.units",
     "bench.errors",
     "bench.intervals",

@@ -3,7 +3,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports import canvas, plots
+from reports import canvas, plots, plots_forest, plots_pareto
+from reports.plots_forest import Row
+from reports.plots_pareto import Disc
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -13,13 +15,23 @@ def lines(label: str = "fp32", y: float = 1e4, title: str = "Training") -> str:
     return plots.lines(title, series, "batch size", "tokens/s")
 
 
+def disc(label: str, x: float, y: float, size_B: float = 1e6, on_front: bool = True) -> Disc:
+    return Disc(label, x, y, (0.9 * x, 1.1 * x), (y - 0.001, y + 0.001), size_B, on_front)
+
+
+def pareto(discs: list[Disc], differences: bool = True) -> str:
+    return plots_pareto.pareto("Decode", discs, "tokens/s", "Δ ln perplexity", differences=differences)
+
+
 def drawings() -> dict[str, str]:
     return {
         "lines": lines(),
         "stacks": plots.stacks(
             "Memory", ["weights"], [plots.Stack("nano", (2e6,), 3e6), plots.Stack("b", (9e6,), None)]
         ),
-        "forest": plots.forest("Speed", [plots.Row("nano", "bf16", 0, 1.5, 1.4, 1.6)], "times"),
+        "forest": plots_forest.forest("Speed", [Row("nano", "bf16", 0, 1.5, 1.4, 1.6)], "times"),
+        "dots": plots_forest.dots("Speed", [Row("nano", "1", 0, 9e3, 8e3, 9.5e3)], "tokens/s", "throughput", "more"),
+        "pareto": pareto([disc("fp32", 1e3, 0.0), disc("bf16", 2e3, 0.001)]),
         "loss": plots.loss_curve([5.0, 4.0], [5.1, 4.4]),
     }
 
@@ -102,10 +114,59 @@ def test_a_missing_measurement_is_named_in_words():
 
 @pytest.mark.parametrize("values", [(0.99, 1.01), (0.5, 1.4), (0.75, 2.9), (0.01, 30), (1e-6, 1e6)])
 def test_a_forest_plot_always_marks_one(values):
-    rows = [plots.Row(str(v), "bf16", 0, v, v * 0.99, v * 1.01) for v in values]
-    ticks = [text for text in texts(plots.forest("Speed", rows, "times")) if text.endswith("×")]
+    rows = [Row(str(v), "bf16", 0, v, v * 0.99, v * 1.01) for v in values]
+    ticks = [text for text in texts(plots_forest.forest("Speed", rows, "times")) if text.endswith("×")]
     assert "1×" in ticks
     assert len(ticks) <= 7
+
+
+@pytest.mark.parametrize("values", [(3.0,), (3.0, 3.0), (1.0, 400.0), (1e-3, 1e6)])
+def test_dots_always_have_ticks_however_near_or_far_their_values_lie(values):
+    rows = [Row("lstm", str(place), 0, value, None, None) for place, value in enumerate(values)]
+    ticks = [text for text in texts(plots_forest.dots("t", rows, "", "x", "less")) if re.fullmatch(r"[\d.,]+", text)]
+    assert 3 <= len(ticks) <= 11
+
+
+@pytest.mark.parametrize("worst", [0.0, 0.0004, 0.09, 0.5, 7.0, 600.0])
+def test_quality_has_round_ticks_with_a_sign_and_0_among_them(worst):
+    shown = texts(pareto([disc("fp32", 1e3, 0.0), disc("int4", 2e3, worst)]))
+    ticks = [
+        text for text in shown if re.fullmatch(r"[+−]?[\d.]+(e[+]\d+)?", text) and (text[0] in "+−" or text == "0")
+    ]
+    assert "0" in ticks
+    assert 3 <= len(ticks) <= 9
+    assert all(len(tick) <= 7 for tick in ticks)
+
+
+def test_a_loss_of_quality_on_one_side_only_can_be_drawn_with_the_gains():
+    assert {"better", "worse"} <= set(texts(pareto([disc("better", 1e3, -0.4), disc("worse", 2e3, 2.0)])))
+
+
+def test_accuracies_are_drawn_to_scale_without_a_sign():
+    shown = texts(pareto([disc("fp32", 1e3, 0.81), disc("int4", 2e3, 0.64)], differences=False))
+    assert "0.7" in shown
+    assert not [text for text in shown if text.startswith("+")]
+
+
+def test_every_variant_of_a_crowded_panel_has_its_label():
+    crowd = [
+        disc(f"variant number {n}, structured", 1e3 * (1 + n / 50), n / 500) for n in range(plots_pareto.MOST_DISCS)
+    ]
+    assert {f"variant number {n}, structured" for n in range(plots_pareto.MOST_DISCS)} <= set(texts(pareto(crowd)))
+
+
+@pytest.mark.parametrize("label", ["<script>alert(1)</script>", "$\\frac{1}{0}$", "_hidden", "#010101"])
+def test_a_hostile_variant_is_shown_letter_by_letter(label):
+    assert label in texts(pareto([disc(label, 1e3, 0.0), disc("b", 2e3, 0.1)]))
+
+
+def test_colours_that_come_again_do_so_with_another_marker():
+    looks = [plots.look(index)[::2] for index in range(3 * plots.MOST_SERIES)]
+    assert len(set(looks)) == len(looks)
+
+
+def test_a_row_label_that_is_too_long_keeps_both_its_ends():
+    assert plots.row_labels(["lstm", "transformer, tiny, batch size 64"]) == ["lstm", "transformer…batch size 64"]
 
 
 def test_losses_of_unequal_length_are_refused():

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from bench.record import Record
+from bench.record import Metric, Record
 from reports import render_terminal
 from tests import factories
 
@@ -60,3 +60,30 @@ def test_a_value_without_an_interval_stands_alone():
     text = printed([record])
     assert "±" not in text.partition("Medians")[0]
     assert "ktok/s" in text
+
+
+def test_quality_has_a_column_where_it_fits_and_gives_way_where_it_does_not():
+    records = factories.compressed(workload="decode")
+    assert "Δ ln ppl" in printed(records).splitlines()[2]
+    assert "+0.0043" in printed(records)
+    narrow = printed(records, width=50)
+    assert "Δ ln ppl" not in narrow
+    assert max(map(len, narrow.splitlines())) <= 50
+
+
+def test_architectures_compressions_and_batches_with_quality_fit_80_columns():
+    records = [
+        r for a in ("lstm", "transformer") for b in (1, 64) for r in factories.compressed(architecture=a, batch_size=b)
+    ]
+    text = printed(records)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("MiB") == len(records)
+    assert "Δ ln ppl: nats" in text
+
+
+def test_plain_models_show_their_perplexity_and_classifiers_their_accuracy():
+    plain = [factories.with_quality(factories.record(batch_size=b)) for b in (1, 8)]
+    assert "perplexity" in printed(plain)
+    assert " 118" in printed(plain)
+    scored = [replace(r, metrics=r.metrics | {"accuracy": Metric(0.912, "", 1, "accuracy")}) for r in plain]
+    assert "91.2" in printed(scored)

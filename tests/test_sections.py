@@ -1,56 +1,22 @@
 import re
 from dataclasses import replace
-from types import ModuleType
 
 import pytest
 
 from bench.errors import UserError
-from bench.record import Record
 from model import plugins
 from reports import labels, page, plots
-from reports.document import Bullets, Document, Figure, Notice, Paragraph, Part, Section, Table
+from reports.document import Document, Figure, Notice, Part, Table
 from reports.study import study
 from tests import factories
+from tests.pages import build, cell, load, tables, words
 
 NAMES = plugins.names("reports.sections")
 
 
 @pytest.fixture(scope="module")
 def document() -> Document:
-    return page.build(factories.troubled(factories.sweep()), "A sweep")
-
-
-def load(name: str) -> ModuleType:
-    return plugins.load("reports.sections", name)
-
-
-def build(name: str, records: list[Record]) -> Section:
-    section = load(name).build(study(records))
-    assert isinstance(section, Section)
-    return section
-
-
-def tables(section: Section) -> list[Table]:
-    found = [part for part in section.parts if isinstance(part, Table)]
-    return found + [part.data for part in section.parts if isinstance(part, Figure)]
-
-
-def words(section: Section) -> str:
-    text = [section.lead]
-    for part in section.parts:
-        match part:
-            case Paragraph(words):
-                text.append(words)
-            case Bullets(items):
-                text += [f"{head}. {words}" for head, words in items]
-            case Notice():
-                text += [part.title, part.text, part.remedy, part.about]
-    return " ".join(text).replace("\u00a0", " ")
-
-
-def cell(table: Table, row: int, column: str) -> str:
-    names = [c.name for c in table.columns]
-    return table.rows[row][next(i for i, name in enumerate(names) if name.startswith(column))].text
+    return page.build(factories.troubled(factories.sweep()) + factories.architectures(), "A sweep")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,9 +27,10 @@ def cell(table: Table, row: int, column: str) -> str:
         [factories.record()],
         [factories.record("crashed", "signal 11")],
         [factories.with_energy(factories.record(batch_size=b)) for b in (1, 2)],
+        factories.compressed(workload="decode") + factories.architectures(),
         [replace(r, blocks=[], costs={}, facts={}, host={}) for r in factories.sweep(workloads=["decode"])],
     ],
-    ids=["sweep", "one", "failed", "energy", "bare"],
+    ids=["sweep", "one", "failed", "energy", "graded", "bare"],
 )
 def test_every_section_holds_or_declines(name, records):
     section = load(name).build(study(records))
@@ -91,7 +58,7 @@ def test_a_report_of_nothing_is_refused_with_a_remedy():
 
 
 def test_the_subtitle_says_how_much_where_and_when(document):
-    assert document.subtitle == "48 configurations on Imaginary CPU @ 2.00GHz, 2026-01-02"
+    assert document.subtitle == "60 configurations on Imaginary CPU @ 2.00GHz, 2026-01-02"
 
 
 # findings
@@ -110,23 +77,17 @@ def test_a_faster_variant_is_told_with_its_ratio():
     assert re.search(r"Training: faster, 1\.[45]", text)
 
 
-def test_pruning_that_brings_no_speed_is_explained():
+def test_where_nothing_is_faster_the_first_sentence_says_so():
     text = words(build("findings", [factories.record(), factories.record(prune=0.5)]))
     assert "No change of precision or compression made anything measurably faster." in text
     assert "Training: no measurable difference, " in text
-    assert "faster in none of 1 comparison" in text
-    assert "dense kernels" in text
 
 
-def test_pruning_that_brings_speed_is_not_explained_away():
-    plain, pruned = factories.record(), factories.record(prune=0.5)
-    blocks = [replace(block, samples_ns=[s // 2 for s in block.samples_ns]) for block in pruned.blocks]
-    assert "dense kernels" not in words(build("findings", [plain, replace(pruned, blocks=blocks)]))
-
-
-def test_pruning_beside_a_faster_precision_gets_no_credit_and_no_blame():
-    both = factories.record(precision="bf16", prune=0.5)
-    assert "dense kernels" not in words(build("findings", [factories.record(), both]))
+def test_the_largest_gain_is_told_with_its_price_in_quality():
+    graded = [factories.with_quality(factories.record(**axes)) for axes in ({}, {"factorize": "rank:8"})]
+    assert re.search(
+        r"rank:8 at 1\.\d+× .*, for a Δ ln perplexity of \+1\.37 ±0\.07\.", words(build("findings", graded))
+    )
 
 
 def test_too_few_rounds_decide_nothing():
@@ -205,35 +166,6 @@ def test_a_point_that_ran_out_of_memory_keeps_its_prediction():
     (table,) = tables(build("memory", records))
     assert cell(table, 1, "measured peak") == "out of memory"
     assert cell(table, 1, "predicted in all").endswith("MiB")
-
-
-def test_the_ratio_of_stored_bytes_is_that_of_the_facts():
-    records = [factories.record(workload="decode"), factories.record(workload="decode", quantize="int8-dynamic")]
-    table = tables(build("variants", records))[0]
-    assert cell(table, 0, "stored weights") == "4.09 MiB → 1.36 MiB (0.33×)"
-
-
-def test_an_overfull_forest_keeps_some_of_every_variant_whatever_the_outcome():
-    batches = [2**n for n in range(10)]
-    section = build("variants", factories.sweep(sizes=["nano"], batches=batches, workloads=["decode"]))
-    figure = next(part for part in section.parts if isinstance(part, Figure))
-    shown = [row[0].text for row in figure.data.rows]
-    assert len(shown) <= plots.MOST_ROWS
-    assert {shown.count(variant) for variant in shown} == {5}
-    assert set(shown) == {"amp-bf16", "pruned share 0.5", "int8-dynamic"}
-    assert "15 comparisons left out" in words(section)
-
-
-def test_a_ratio_across_runs_is_labelled_unpaired():
-    records = [factories.record(), replace(factories.record(prune=0.5), run="another")]
-    section = build("variants", records)
-    assert cell(tables(section)[-1], 0, "basis") == "unpaired"
-    assert "1 ratio unpaired" in words(section)
-
-
-def test_chance_is_mentioned_where_there_are_many_intervals():
-    assert "by chance alone" in words(build("variants", factories.sweep()))
-    assert "by chance alone" not in words(build("variants", [factories.record(), factories.record(prune=0.5)]))
 
 
 # energy, cautions, method

@@ -1,14 +1,14 @@
 """The answer first: what was fastest, and what precision and compression bought, in words with their numbers."""
 
 from collections.abc import Callable, Sequence
-from statistics import median
 
 from bench.record import Record
 from bench.units import interval
 from reports import labels, tables
 from reports.document import Bullets, Section
-from reports.estimate import NEGLIGIBLE, Ratio, speed
+from reports.estimate import Ratio, speed
 from reports.study import Pair, Study, metric, values
+from reports.tradeoffs import quality
 
 ORDER = 10
 
@@ -30,8 +30,6 @@ def build(study: Study) -> Section | None:
     """None where nothing was measured and nothing failed."""
     compared = [(pair, ratio) for pair in study.pairs if (ratio := speed(pair))]
     items = [*_fastest(study), *_variants(study, compared)]
-    pruned = _pruning(compared)
-    items += [pruned] if pruned else []
     number = len(study.records)
     gave = (
         f"{len(study.ok)} of {labels.count(number, 'configuration')}"
@@ -55,8 +53,15 @@ def _headline(study: Study, compared: _Compared) -> list[str]:
     where = study.label(pair.variant, labels.VARIANT_AXES)
     return [
         f"The largest gain from precision or compression: {labels.variant(axes)} at {tables.times(ratio)} the speed of "
-        f"{labels.variant(values(pair.reference))}{f' ({where})' if where else ''}."
+        f"{labels.variant(values(pair.reference))}{f' ({where})' if where else ''}{_price(pair)}."
     ]
+
+
+def _price(pair: Pair) -> str:
+    cost = quality(pair.variant)
+    if cost is None or cost.unit != "nat":
+        return ""
+    return f", for a Δ ln perplexity of {labels.unbroken(tables.difference(cost).text)}"
 
 
 def _fastest(study: Study) -> list[tuple[str, str]]:
@@ -66,7 +71,7 @@ def _fastest(study: Study) -> list[tuple[str, str]]:
         sizes: dict[object, list[Record]] = {}
         for record in study.ok:
             if values(record)["workload"] == workload and metric(record, "throughput_tokens_per_s"):
-                sizes.setdefault(values(record)["size"], []).append(record)
+                sizes.setdefault(tables.league(record), []).append(record)
         parts = [_fastest_of(study, members) for members in list(sizes.values())[:_MOST_SIZES]]
         rest = len(sizes) - _MOST_SIZES
         parts += [f"{labels.count(rest, 'further size')} in the table"] if rest > 0 else []
@@ -117,25 +122,3 @@ def _summary(study: Study, compared: _Compared) -> str:
         word = "not decided (too few shared rounds)" if verdict == "not decided" else verdict
         parts.append(f"{word}{f' in {len(members)} of {total}' if total > 1 else ''}, {evidence}")
     return " and ".join(parts)
-
-
-def _pruning(compared: _Compared) -> tuple[str, str] | None:
-    """Why pruning alone gave nothing, where it did: a frequent disappointment that has one cause."""
-    ratios = [ratio for pair, ratio in compared if _only_pruned(pair) and ratio.verdict != "not decided"]
-    faster = sum(ratio.verdict == "faster" for ratio in ratios)
-    # One comparison in forty looks faster by chance, so a few of many do not make pruning pay.
-    if not ratios or (middle := median(ratio.value for ratio in ratios)) > 1 + NEGLIGIBLE:
-        return None
-    tried = labels.count(len(ratios), "comparison")
-    counted = f"It was faster in {faster or 'none'} of {tried}"
-    return (
-        "Pruning brought no speed",
-        f"{counted} (median {middle:.2f}×). The pruned weights are stored as zeros and still run through "
-        "dense kernels, which multiply by them like by any other number; only a kernel or a format "
-        "made for sparse weights could turn them into speed.",
-    )
-
-
-def _only_pruned(pair: Pair) -> bool:
-    changed, plain = values(pair.variant), values(pair.reference)
-    return [name for name in labels.VARIANT_AXES if changed[name] != plain[name]] == ["prune"]

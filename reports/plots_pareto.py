@@ -1,0 +1,155 @@
+"""Quality against throughput as a picture: a disc a variant, its area the stored bytes, and the front."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from reports import canvas, placement
+from reports.canvas import FOREGROUND, MUTED, SERIES
+from reports.placement import Anchor, Box
+from reports.plots import log_ticks
+
+#: More discs than this leave no room for their labels.
+MOST_DISCS = 10
+#: Points: the radius of the disc with the most stored bytes.
+_RADIUS = 11.0
+_LABEL_SIZE = 9.5
+_LABEL_HEIGHT = 12.0
+#: Points between a label and the axes.
+_INSET = 4.0
+#: A label farther from its disc than this has a line to it.
+_NEAR = 8.0
+#: Differences of ln perplexity up to this (1 % of perplexity) are drawn to scale, larger ones by their logarithm.
+_LINEAR = 0.01
+#: Differences up to this are all drawn to scale: a logarithm would only bend them.
+_BEND = 0.1
+_POINTS_PER_PIXEL = 0.72  # of a matplotlib figure of 100 dots an inch
+
+
+@dataclass(frozen=True)
+class Disc:
+    """One variant: x a rate, y its quality, each with its interval where there is one, and its stored bytes."""
+
+    label: str
+    x: float
+    y: float
+    x_interval: tuple[float, float] | None
+    y_interval: tuple[float, float] | None
+    size_B: float
+    on_front: bool
+
+
+def pareto(title: str, discs: Sequence[Disc], unit: str, y_label: str, *, differences: bool) -> str:
+    """Discs with direct labels; those on the front are filled and joined by steps, the others faded.
+
+    x is logarithmic, in `unit`. y is drawn to scale, or, for `differences` from 0 of which some are large, to scale
+    near 0 and logarithmically beyond. The front bounds what can be had from the faster and better side.
+    """
+    with canvas.style():
+        figure, axes = canvas.panel(292, left=48, bottom=40, top=44)
+        name = log_ticks(axes.xaxis, [disc.x for disc in discs], unit)
+        _quality_axis(axes, [disc.y for disc in discs], differences)
+        axes.plot(*zip(*_front_steps(discs), strict=True), color=SERIES[0], linewidth=1.4, zorder=1.5)
+        largest = max(disc.size_B for disc in discs)
+        radii = [_RADIUS * math.sqrt(disc.size_B / largest) for disc in discs]
+        for disc, radius in zip(discs, radii, strict=True):
+            _draw(axes, disc, radius)
+        _label(axes, discs, radii)
+        heading = canvas.shorten(title, 48)
+        axes.set_title(heading, loc="left", fontsize=canvas.FONT_SIZE, fontweight="bold", pad=26, x=0)
+        axes.set_xlabel(f"throughput, {name}: more is better")
+        axes.annotate(y_label, (0, 1), xytext=(0, 9), xycoords="axes fraction", textcoords="offset points")
+        return canvas.svg(figure)
+
+
+def _draw(axes: Axes, disc: Disc, radius: float) -> None:
+    colour, alpha = (SERIES[0], 0.5) if disc.on_front else (MUTED, 0.12)
+    if disc.x_interval:
+        axes.plot(disc.x_interval, (disc.y, disc.y), color=colour, linewidth=0.8, alpha=0.7, zorder=1.8)
+    if disc.y_interval:
+        axes.plot((disc.x, disc.x), disc.y_interval, color=colour, linewidth=0.8, alpha=0.7, zorder=1.8)
+    axes.plot(
+        disc.x, disc.y, marker="o", linestyle="", markersize=2 * radius, zorder=2,
+        markerfacecolor=(colour, alpha), markeredgecolor=colour, markeredgewidth=1.0,
+    )  # fmt: skip
+
+
+def _label(axes: Axes, discs: Sequence[Disc], radii: Sequence[float]) -> None:
+    """Each label beside its disc, with a line to it where it had to stand away."""
+    at = _places(axes, [(disc.x, disc.y) for disc in discs])
+    shown = [canvas.shorten(disc.label, 30) for disc in discs]
+    anchors = [
+        Anchor(x, y, radius, canvas.width(text) * _LABEL_SIZE / canvas.FONT_SIZE, _LABEL_HEIGHT)
+        for (x, y), radius, text in zip(at, radii, shown, strict=True)
+    ]
+    left, bottom, right, top = (float(edge) * _POINTS_PER_PIXEL for edge in axes.bbox.extents)
+    frame = Box(left + _INSET, bottom + _INSET, right, top)
+    placed = placement.place(anchors, frame, _lines(axes, discs))
+    for text, disc, anchor, box in zip(shown, discs, anchors, placed, strict=True):
+        if box is not None:
+            _write(axes, text, anchor, box, FOREGROUND if disc.on_front else MUTED)
+
+
+def _places(axes: Axes, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Where data stands in the figure, in points from its lower left corner."""
+    return [(float(x), float(y)) for x, y in axes.transData.transform(points) * _POINTS_PER_PIXEL]
+
+
+def _lines(axes: Axes, discs: Sequence[Disc]) -> list[Box]:
+    """The steps of the front and the intervals of throughput, as boxes without thickness."""
+    steps = _places(axes, _front_steps(discs))
+    spans = [_places(axes, [(x, disc.y) for x in disc.x_interval]) for disc in discs if disc.x_interval]
+    ends = [*pairwise(steps), *((span[0], span[1]) for span in spans)]
+    return [Box(min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])) for a, b in ends]
+
+
+def _front_steps(discs: Sequence[Disc]) -> list[tuple[float, float]]:
+    """The corners of the front from its slowest member: a rate can be had with the quality of the next faster one."""
+    front = sorted((disc.x, disc.y) for disc in discs if disc.on_front)
+    corners = [[(before[0], after[1]), after] for before, after in pairwise(front)]
+    return [front[0], *chain.from_iterable(corners)]
+
+
+def _write(axes: Axes, text: str, anchor: Anchor, box: Box, colour: str) -> None:
+    end = (min(max(anchor.x, box.left), box.right), min(max(anchor.y, box.bottom), box.top))
+    away = math.dist(end, (anchor.x, anchor.y))
+    if away > anchor.radius + _NEAR:
+        part = anchor.radius / away
+        start = (anchor.x + (end[0] - anchor.x) * part, anchor.y + (end[1] - anchor.y) * part)
+        axes.annotate(
+            "", end, xytext=start, xycoords="figure points", textcoords="figure points",
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
+    # A label to the left of its disc ends there, however wide the page's font is.
+    side = "right" if box.right < anchor.x else "left"
+    axes.annotate(
+        text, (box.right if side == "right" else box.left, (box.bottom + box.top) / 2), xycoords="figure points",
+        ha=side, va="center", fontsize=_LABEL_SIZE, color=colour,
+    )  # fmt: skip
+
+
+def _quality_axis(axes: Axes, values: Sequence[float], differences: bool) -> None:
+    """Room around the values, and round ticks; noise alone should not fill the panel."""
+    low, high = min(values), max(values)
+    if differences and max(abs(low), abs(high)) > _BEND:
+        axes.set_yscale("symlog", linthresh=_LINEAR, linscale=1.0)
+        bottom, top = min(low * 2, -_LINEAR), high * 2.5
+        axes.set_ylim(bottom, top)
+        decades = [10.0**power for power in range(-2, 4)]
+        ticks = [0.0, *decades, *(-decade for decade in decades)]
+        axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if bottom <= tick <= top]))
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        span = max(high - low, _LINEAR)
+        axes.set_ylim(low - 0.25 * span, low + 1.25 * span)
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    sign = "+" if differences else ""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, sign)))
+
+
+def _tick(value: float, sign: str) -> str:
+    return f"{value:{sign}.3g}".replace("-", "−") if value else "0"
