@@ -1,8 +1,10 @@
 """What several tests need: small sweeps, and a cache of their own so that no test touches the user's."""
 
+import sys
+
 import pytest
 
-from bench import spec
+from bench import cli, spec
 
 #: Dimensions so small that a point takes milliseconds; what is measured is not of interest, that it is measured is.
 SMALL = {"vocabulary": 64, "embedding": 8, "hidden": 8, "sequence_length": 4, "generated_length": 2}
@@ -31,3 +33,17 @@ def small_spec():
 def small_flags():
     """The same point as flags of the command line."""
     return [f"--{name.replace('_', '-')}={value}" for name, value in (SMALL | QUICKLY).items()]
+
+
+@pytest.fixture
+def pinchpoint(monkeypatch, capsys):
+    """Run a command line in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["pinchpoint", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        out, err = capsys.readouterr()
+        return left.value.code, out, err
+
+    return run

@@ -65,6 +65,7 @@ def test_a_classifier_is_graded_by_its_labels_of_held_out_texts(small_spec, stor
     )
     run = runs.begin(spec, store, "", Inputs(str(labels), classes=2))
     _, records, _ = measure(spec, store, run)
+    assert [record.reason for record in records] == [None, None]
     for record in records:
         metrics = record.metrics
         assert set(CLASS_FIGURES) <= set(metrics)

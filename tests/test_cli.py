@@ -16,20 +16,6 @@ from tests import factories
 
 
 @pytest.fixture
-def pinchpoint(monkeypatch, capsys):
-    """Run a command line in this process: (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["pinchpoint", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        out, err = capsys.readouterr()
-        return left.value.code, out, err
-
-    return run
-
-
-@pytest.fixture
 def results(tmp_path):
     """A store with made-up records of one run."""
     from bench.store import Run
@@ -48,7 +34,7 @@ def results(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["sweep"], ["run"], ["train"], ["generate"], ["report"], ["export"], ["doctor"]]
+    "command", [[], ["sweep"], ["run"], ["train"], ["generate"], ["classify"], ["report"], ["export"], ["doctor"]]
 )
 def test_help_has_examples_and_fits_80_columns(pinchpoint, command):
     code, out, _ = pinchpoint(*command, "--help")
@@ -76,6 +62,17 @@ MISTAKES = [
     (["export", "nosuch://user:secret@host/db"], "cannot be opened"),
     (["generate", "/no/such/model", "--prompt", "x"], "There is no checkpoint"),
     (["train", "--precision", "tf32"], "tensor cores"),
+    (["run", "-a", "hf"], "is a model that you bring"),
+    (["run", "-a", "hf", "--model", "/dev"], "'/dev' is no folder with a config.json"),
+    (["run", "--model", "gpt2"], "No point of this sweep runs a model of transformers"),
+    (["run", "--labels", "x.tsv"], "No point of this sweep labels texts"),
+    (["run", "-a", "classifier", "--labels", "/no/such.tsv"], "There is no file '/no/such.tsv'"),
+    (["train", "-a", "hf"], "comes trained"),
+    (["train", "-a", "classifier", "--corpus", "x.txt"], "is trained on labelled texts"),
+    (["train", "--labels", "x.tsv"], "'lstm' labels no texts"),
+    (["train", "--unit", "characters", "--stems"], "Characters have no stop words and no stems"),
+    (["train", "--language", "latin"], "'latin' is not one of"),
+    (["classify", "/no/such/model", "--text", "x"], "There is no checkpoint"),
     (["train", "--learning-rate", "0"], "learning_rate = '0' is out of range"),
 ]
 
