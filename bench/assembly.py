@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from bench import points, summary
-from bench.record import SCHEMA, Block, MetricInfo, Record, Status, Value, Warn
+from bench import assessment, points, summary
+from bench.errors import Unsupported, UserError
+from bench.inputs import Inputs
+from bench.record import SCHEMA, Block, Metric, MetricInfo, Record, Status, Value, Warn
 from bench.store import Run, Store
 
 
@@ -27,8 +29,8 @@ def record(
     """The record of one point from what its processes reported (`children`) and measured (`blocks`)."""
     point = points.point(axes)
     first: Mapping[str, Any] = children[0] if children else {}
-    costs = points.costs(point.axes)
-    provided, reasons = declared(first)
+    facts = dict(first.get("facts", {}))
+    counts, uncounted = _counts(point.axes, run.inputs, facts)
     started = min((str(child["started_at"]) for child in children), default=now())
     return Record(
         schema=SCHEMA,
@@ -39,9 +41,9 @@ def record(
         reason=reason,
         started_at=started,
         finished_at=now(),
-        metrics=summary.metrics(blocks, costs, provided, reasons, _steps(point.axes)) if blocks else {},
-        costs=_known(point.axes, asdict(costs) | {"memory_B": costs.memory_B}),
-        facts=dict(first.get("facts", {})) | {f"setting_{name}": value for name, value in run.settings.items()},
+        metrics=_measured(run, first, point.axes, counts, blocks) if blocks else {},
+        costs=counts,
+        facts=facts | _told(uncounted) | {f"setting_{name}": value for name, value in run.settings.items()},
         host=run.host,
         warnings=[*_warnings(children), *summary.warnings(blocks)],
         unavailable=dict(first.get("unavailable", {})),
@@ -64,10 +66,35 @@ def unfinished(store: Store, run: Run) -> list[Record]:
     return found
 
 
-def _known(axes: Mapping[str, Value], counts: dict[str, int]) -> dict[str, int]:
-    """The counts that hold for the point: of a quantized model, bytes are counted for the fp32 one it was made from."""
-    unknown = ("weights_B", "bytes_moved", "memory_B") if axes["quantize"] != "none" else ()
-    return {name: count for name, count in counts.items() if name not in unknown}
+def _counts(
+    axes: Mapping[str, Value], inputs: Inputs, facts: Mapping[str, Value]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """The counts that hold for the point, and for those that do not the reason.
+
+    Those of the optimizer's state are as the process made them, tensor by tensor.
+    """
+    try:
+        costs = points.costs(axes, inputs)
+    except (Unsupported, UserError) as reason:  # the files of an interrupted point may be on another machine
+        return {}, {"everything": str(reason).rstrip(".")} if facts else {}
+    exact = {"optimizer_B": int(facts["optimizer_state_B"])} if "optimizer_state_B" in facts else {}
+    uncounted = {name: reason for name, reason in points.uncounted(axes).items() if name not in exact}
+    counts = asdict(costs) | {"memory_B": costs.memory_B} | exact
+    return {name: count for name, count in counts.items() if name not in uncounted}, uncounted
+
+
+def _measured(
+    run: Run, report: Mapping[str, Any], axes: Mapping[str, Value], counts: Mapping[str, int], blocks: Sequence[Block]
+) -> dict[str, Metric]:
+    provided, reasons = declared(report)
+    tokens = int(report["tokens"]) if "tokens" in report else points.tokens(axes, run.inputs)
+    quality = assessment.metrics(report.get("quality"), str(axes["architecture"]))
+    return summary.metrics(blocks, tokens, counts.get("flops"), provided, reasons, _steps(axes)) | quality
+
+
+def _told(uncounted: Mapping[str, str]) -> dict[str, Value]:
+    """Why counts are missing, as the fact `uncounted`; nothing where none is."""
+    return {"uncounted": "; ".join(f"{name}: {reason}" for name, reason in uncounted.items())} if uncounted else {}
 
 
 def _steps(axes: Mapping[str, Value]) -> int | None:

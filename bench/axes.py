@@ -3,93 +3,15 @@
 Importing this module imports no torch, so `--help` answers at once.
 """
 
-import difflib
-import math
-import re
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from bench import profiles
 from bench.errors import UserError
+from bench.kinds import Choice, Kind, Number, Pattern, nearest
 from bench.record import Value
 from model import plugins, shapes
-
-#: A range may not expand to more values than this: a typing error should not become a week of measuring.
-MOST_VALUES = 10_000
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?`, or nothing where no known word is near."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" Did you mean '{close[0]}'?" if close else ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a set of words; the set may be found late (by listing a folder)."""
-
-    words: Callable[[], Sequence[str]]
-
-    def parse(self, raw: Value) -> Value:
-        """The word itself. Raises ValueError with what is allowed."""
-        known = self.words()
-        if not isinstance(raw, str) or raw not in known:
-            raise ValueError(f"is none of {', '.join(known)}.{nearest(str(raw), known)}")
-        return raw
-
-    def describe(self) -> str:
-        """The allowed words."""
-        return "|".join(self.words())
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number within bounds (both included), or one of a few words such as `auto`."""
-
-    low: float
-    high: float
-    whole: bool = True
-    words: tuple[str, ...] = ()
-
-    def parse(self, raw: Value) -> Value:
-        """An int or a float. Raises ValueError with what is allowed."""
-        if isinstance(raw, str) and raw in self.words:
-            return raw
-        try:
-            if isinstance(raw, bool):
-                raise ValueError
-            value: int | float = (int(raw) if not isinstance(raw, float) else raw) if self.whole else float(raw)
-        except ValueError:
-            raise ValueError(f"is no {self._kind()}; {self.describe()} is allowed.") from None
-        if not math.isfinite(value) or (self.whole and value != int(value)) or not self.low <= value <= self.high:
-            raise ValueError(f"is out of range; {self.describe()} is allowed.")
-        return int(value) if self.whole else value
-
-    def _kind(self) -> str:
-        return "whole number" if self.whole else "number"
-
-    def describe(self) -> str:
-        """The bounds, and the words."""
-        low, high = (f"{bound:,.0f}" if self.whole else f"{bound:g}" for bound in (self.low, self.high))
-        return f"{' or '.join([*self.words, ''])}{low} to {high}"
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """A word of a given form."""
-
-    form: str
-    says: str
-
-    def parse(self, raw: Value) -> Value:
-        """The word itself. Raises ValueError with what is allowed."""
-        if not isinstance(raw, str) or not re.fullmatch(self.form, raw):
-            raise ValueError(f"is not of the form {self.says}.")
-        return raw
-
-    def describe(self) -> str:
-        """The form in words."""
-        return self.says
+from model.shapes import classifier
 
 
 @dataclass(frozen=True)
@@ -98,22 +20,37 @@ class Axis:
 
     `compares` marks an axis whose values are variants of the same work (precision, compression): points that differ
     in those alone are measured interleaved with each other and shown as ratios to the axis' default. `dimension` marks
-    a field of the architecture's Config; its default `preset` keeps what the preset has.
+    a field of the architecture's Config; its default `preset` keeps what the preset has. `answers` marks what decides
+    the weights of a trained model or what it makes of them: points that agree on those are of equal quality. `found`
+    marks what the command line finds out from a flag of its own: a spec cannot choose it.
     """
 
     name: str
-    kind: Choice | Number | Pattern
+    kind: Kind
     default: Value
     label: str
     help: str
     flags: tuple[str, ...] = ()
     compares: bool = False
     dimension: bool = False
+    answers: bool = False
+    found: bool = False
 
     @cached_property
     def options(self) -> tuple[str, ...]:
         """The flags of the command line, the long one first."""
         return (f"--{self.name.replace('_', '-')}", *self.flags)
+
+    @cached_property
+    def names_itself(self) -> bool:
+        """Whether a value says by itself what it is a value of, as `amp-bf16` does, and `8` or `on` do not."""
+        if self.dimension or isinstance(self.kind, Number):
+            return False
+        return not (isinstance(self.kind, Choice) and "on" in self.kind.words())
+
+    def says_nothing(self, raw: Value) -> bool:
+        """Whether a label can leave `raw` out: a dimension that keeps what the preset has, or that there is not."""
+        return self.dimension and raw == self.default
 
     def parse(self, raw: Value) -> Value:
         """A validated value. Raises `UserError` that names the axis and what is allowed."""
@@ -125,27 +62,42 @@ class Axis:
             ) from None
 
 
-def _dimension(name: str, kind: Choice | Number, says: str) -> Axis:
-    return Axis(name, kind, "preset", name.replace("_", " "), says, dimension=True)
+def _dimension(name: str, kind: Choice | Number, says: str, *, compares: bool = False) -> Axis:
+    label = name.replace("_", " ")
+    return Axis(name, kind, "preset", label, says, compares=compares, dimension=True, answers=True)
+
+
+def _sizes() -> tuple[str, ...]:
+    return (*shapes.presets(), OWN_SIZE)
 
 
 def _words(*words: str) -> Choice:
     return Choice(lambda: ("preset", *words))
 
 
-#: Architectures that no workload runs yet: a classifier continues no text, and a model of transformers needs a folder.
-_NOT_RUN = ("classifier", "hf")
+#: The size of a model that brings its dimensions with it.
+OWN_SIZE = "own"
 
 AXES: tuple[Axis, ...] = (
     Axis(
         "architecture",
-        Choice(lambda: tuple(name for name in shapes.names() if name not in _NOT_RUN)),
+        Choice(shapes.names),
         "lstm",
         "architecture",
-        "reference model",
+        "reference model, or hf: a model of transformers (--model)",
         ("-a",),
+        answers=True,
     ),
-    Axis("size", Choice(shapes.presets), "nano", "size", "preset of the model's dimensions", ("-s",)),
+    Axis(
+        "model",
+        Pattern(r"none|\S+@[0-9a-f]{8}", "none or NAME@HASH"),
+        "none",
+        "model",
+        "model of transformers, and a hash of its files",
+        answers=True,
+        found=True,
+    ),
+    Axis("size", Choice(_sizes), "nano", "size", "preset of the model's dimensions", ("-s",), answers=True),
     Axis(
         "workload",
         Choice(lambda: plugins.names("bench.workloads")),
@@ -153,6 +105,13 @@ AXES: tuple[Axis, ...] = (
         "workload",
         "what one iteration does",
         ("-w",),
+    ),
+    Axis(
+        "profile",
+        Choice(lambda: (profiles.NONE, *profiles.PROFILES)),
+        profiles.NONE,
+        "profile",
+        "mix of lengths and batch size, where those are not given",
     ),
     Axis("batch_size", Number(1, 1 << 16), 1, "batch size", "sequences that run together", ("-b",)),
     Axis(
@@ -175,12 +134,37 @@ AXES: tuple[Axis, ...] = (
     _dimension("embedding", Number(1, 1 << 16, words=("preset",)), "width of the embedding, where it has its own"),
     _dimension("hidden", Number(1, 1 << 16, words=("preset",)), "width of the hidden state"),
     _dimension("layers", Number(1, 1024, words=("preset",)), "layers (of encoder and decoder, each)"),
+    _dimension("encoder", _words(*classifier.ENCODERS), "what reads the text of a classifier"),
     _dimension("heads", Number(1, 1024, words=("preset",)), "attention heads of a Transformer"),
     _dimension("kv_heads", Number(1, 1024, words=("preset",)), "heads of keys and values, fewer for grouped queries"),
+    _dimension("head_dim", Number(1, 1 << 16, words=("preset",)), "width of a head, where it is not hidden / heads"),
     _dimension("feed_forward", Number(1, 1 << 18, words=("preset",)), "width of a Transformer's feed-forward"),
     _dimension("attention", _words("off", "on"), "attention over the encoder's states (lstm, rnn)"),
-    _dimension("kv_cache", _words("auto", "fp32", "bf16"), "number format of a Transformer's KV cache"),
-    Axis("dropout", Number(0, 0.95, whole=False), 0.0, "dropout", "share of activations dropped in training"),
+    _dimension("kernel", Number(1, 1 << 16, words=("preset",)), "neighbours that a convolution sees, an odd number"),
+    _dimension("positions", _words("learned", "rotary"), "how a Transformer knows the order of its tokens"),
+    _dimension("context", Number(1, 1 << 24, words=("preset",)), "learned positions, the longest text they allow"),
+    _dimension("activation", _words("gelu", "swiglu"), "what a Transformer's feed-forward has between its matrices"),
+    _dimension("norm", _words("layer", "rms"), "how a Transformer normalizes: LayerNorm or RMSNorm"),
+    _dimension("tied", _words("off", "on"), "whether a Transformer's projection is its embedding's matrix"),
+    _dimension("bias", _words("off", "on"), "whether a Transformer's linear layers and norms have a bias"),
+    _dimension(
+        "rotary_base", Number(1e-3, 1e9, whole=False, words=("preset",)), "base of the rotary positions' angles"
+    ),
+    _dimension("norm_epsilon", Number(1e-12, 1, whole=False, words=("preset",)), "what a norm adds to the variance"),
+    _dimension(
+        "kv_cache",
+        _words("auto", "fp32", "bf16", "int8"),
+        "number format of a Transformer's KV cache",
+        compares=True,
+    ),
+    Axis(
+        "dropout",
+        Number(0, 0.95, whole=False),
+        0.0,
+        "dropout",
+        "share of activations dropped in training",
+        answers=True,
+    ),
     Axis("optimizer", Choice(lambda: tuple(shapes.MOMENTS)), "adamw", "optimizer", "what updates the weights"),
     Axis("learning_rate", Number(1e-9, 100, whole=False), 1e-3, "learning rate", "step size of the optimizer"),
     Axis(
@@ -190,6 +174,7 @@ AXES: tuple[Axis, ...] = (
         "precision",
         "number format; amp-* keeps fp32 weights",
         compares=True,
+        answers=True,
     ),
     Axis(
         "prune",
@@ -198,6 +183,7 @@ AXES: tuple[Axis, ...] = (
         "pruned share",
         "share of weights set to zero, or of units removed",
         compares=True,
+        answers=True,
     ),
     Axis(
         "prune_scheme",
@@ -206,14 +192,36 @@ AXES: tuple[Axis, ...] = (
         "pruning scheme",
         "single weights, whole units, or two of every four weights",
         compares=True,
+        answers=True,
+    ),
+    Axis(
+        "prune_rounds",
+        Number(1, 100),
+        1,
+        "pruning rounds",
+        "rounds in which the pruned share is reached, with training after each",
+        compares=True,
+        answers=True,
+    ),
+    Axis(
+        "tuning_steps",
+        Number(0, 100_000),
+        0,
+        "tuning steps",
+        "training steps after each round",
+        compares=True,
+        answers=True,
     ),
     Axis(
         "factorize",
-        Pattern(r"none|rank:\d{1,5}|energy:0?\.\d{1,6}|energy:1", "none, rank:N or energy:SHARE"),
+        Pattern(
+            r"none|rank:[1-9]\d{0,4}|energy:0?\.\d{0,5}[1-9]|energy:1", "none, rank:64 or energy:0.9 (above 0, up to 1)"
+        ),
         "none",
         "factorization",
         "low-rank factors in place of the matrices of linear layers",
         compares=True,
+        answers=True,
     ),
     Axis(
         "quantize",
@@ -222,6 +230,31 @@ AXES: tuple[Axis, ...] = (
         "quantization",
         "number format of the stored weights",
         compares=True,
+        answers=True,
+    ),
+    Axis(
+        "compile",
+        Choice(lambda: ("eager", "compiled")),
+        "eager",
+        "compilation",
+        "torch.compile of what an iteration calls; its own time is kept apart",
+        compares=True,
+    ),
+    Axis(
+        "accumulation",
+        Number(1, 1024),
+        1,
+        "accumulation",
+        "parts in which a training batch is read, for the same update from less memory",
+        compares=True,
+    ),
+    Axis(
+        "checkpointing",
+        Choice(lambda: ("off", "on")),
+        "off",
+        "checkpointing",
+        "whether blocks forget their activations in training and compute them again",
+        compares=True,
     ),
     Axis(
         "device",
@@ -229,9 +262,10 @@ AXES: tuple[Axis, ...] = (
         "auto",
         "device",
         "where the model runs; auto takes CUDA where there is one",
+        answers=True,
     ),
     Axis("threads", Number(1, 4096, words=("auto",)), "auto", "threads", "threads on the CPU; auto: cores we may use"),
-    Axis("seed", Number(0, 2**31 - 1), 0, "seed", "seed of weights, dropout and sampling"),
+    Axis("seed", Number(0, 2**31 - 1), 0, "seed", "seed of weights, dropout and sampling", answers=True),
 )
 
 BY_NAME = {axis.name: axis for axis in AXES}
@@ -241,45 +275,6 @@ DEFAULTS: dict[str, Value] = {axis.name: axis.default for axis in AXES}
 def find(name: str) -> Axis:
     """The axis of that name. Raises `UserError` with the nearest name and all that exist."""
     if name not in BY_NAME:
-        raise UserError(f"There is no axis '{name}'.{nearest(name, BY_NAME)}", f"The axes are: {', '.join(BY_NAME)}.")
+        known = ", ".join(axis.name for axis in AXES if not axis.found)
+        raise UserError(f"There is no axis '{name}'.{nearest(name, BY_NAME)}", f"The axes are: {known}.")
     return BY_NAME[name]
-
-
-_RANGE = re.compile(r"(\d+)-(\d+)(?:([*+])(\d+))?")
-
-
-def expand(axis: Axis, raw: object) -> list[Value]:
-    """The values that a spec or a flag names: a value, a list, `1,4,16`, `1-32*2` or `128-1024+128`.
-
-    Raises `UserError` for what the axis does not allow and for an empty or an endless range. Doubles are dropped.
-    """
-    parts: list[Value] = []
-    for item in raw if isinstance(raw, list) else [raw]:
-        if isinstance(item, bool) or not isinstance(item, (int, float, str)):
-            raise UserError(
-                f"{axis.name} = {item!r} is neither a word nor a number.", f"{axis.kind.describe()} is allowed."
-            )
-        for word in item.split(",") if isinstance(item, str) else [item]:
-            parts.extend(_range(axis, word.strip()) if isinstance(word, str) else [word])
-    if not parts:
-        raise UserError(f"{axis.name} has no value.", f"{axis.kind.describe()} is allowed.")
-    return list(dict.fromkeys(axis.parse(part) for part in parts))
-
-
-def _range(axis: Axis, word: str) -> list[Value]:
-    match = _RANGE.fullmatch(word)
-    if match is None or not isinstance(axis.kind, Number) or not axis.kind.whole:
-        return [word]
-    first, last, sign, step = int(match[1]), int(match[2]), match[3] or "+", int(match[4] or 1)
-    if last < first or (step < 2 and sign == "*") or step < 1 or (first == 0 and sign == "*"):
-        raise UserError(
-            f"{axis.name} = '{word}' is an empty or endless range.",
-            "Write FIRST-LAST, FIRST-LAST+STEP or FIRST-LAST*FACTOR, for example 1-32*2.",
-        )
-    values: list[Value] = []
-    while first <= last:
-        values.append(first)
-        if len(values) > MOST_VALUES:
-            raise UserError(f"{axis.name} = '{word}' has over {MOST_VALUES} values.", "Take a larger step.")
-        first = first * step if sign == "*" else first + step
-    return values

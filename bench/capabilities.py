@@ -5,9 +5,10 @@ from typing import Any
 import torch
 
 from bench import probes, workloads
-from bench.axes import BY_NAME, Choice
+from bench.axes import BY_NAME
 from bench.errors import Unsupported
-from model import architectures, compress, shapes
+from bench.kinds import Choice
+from model import architectures, compiled, compress, shapes
 from model.shapes.lstm import Config
 
 #: A model as small as any, so that trying takes milliseconds.
@@ -16,7 +17,7 @@ _WORK = shapes.Work("train", batch_size=2, sequence_length=3, generated_length=2
 
 
 def find() -> dict[str, Any]:
-    """Devices, and for each whether every precision and quantization trains and infers, and what every probe can read.
+    """Devices, and for each what trains, infers and compiles in every precision and quantization, and what probes read.
 
     None stands for "yes"; otherwise the reason stands.
     """
@@ -42,8 +43,17 @@ def _device(name: str) -> dict[str, Any]:
     return {
         "name": torch.cuda.get_device_name(device) if device.type == "cuda" else "processor",
         "formats": formats,
+        "compile": _why_not_compile(device),
         "probes": {probe: probes.load(probe, name).unavailable() for probe in probes.names()},
     }
+
+
+def _why_not_compile(device: torch.device) -> str | None:
+    try:
+        compiled.check(device)
+    except (Unsupported, RuntimeError) as error:
+        return " ".join(str(error).split())[:200]
+    return None
 
 
 def _try(device: torch.device, format_: str, quantized: str, workload: str) -> str | None:

@@ -4,11 +4,12 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench import assembly, host, planning, points
-from bench.errors import UserError
+from bench import assembly, assessment, host, planning, points
+from bench.assessment import Assessment
+from bench.errors import Unsupported, UserError
 from bench.executors.local import Child, ChildFailed, cache_folder
 from bench.points import Point
 from bench.record import Status, block_of
@@ -41,11 +42,12 @@ class Sweep:
     def __init__(self, spec: Spec, store: Store, run: Run, progress: Progress) -> None:
         self._spec, self._store, self._run, self._progress = spec, store, run, progress
         self._alone: list[Point] = []
+        self._assessed: dict[str, Assessment] = {}
         self._random = random.Random(run.run)  # noqa: S311 - an order, not a secret
         self._rounds = int(spec.settings["rounds"])
         self._repetitions = int(spec.settings["repetitions"])
-        self._settings = {name: spec.settings[name] for name in ("block_seconds", "warmup_limit")}
-        self._settings |= {"corpus": run.corpus or None, "cache": str(cache_folder())}  # type: ignore[dict-item]
+        self._settings: dict[str, Any] = {name: spec.settings[name] for name in ("block_seconds", "warmup_limit")}
+        self._settings |= {"corpus": run.corpus or None, "cache": str(cache_folder()), "inputs": asdict(run.inputs)}
 
     def measure(self) -> None:
         """Measure every point without a record. A failing point is recorded and the rest goes on.
@@ -57,19 +59,46 @@ class Sweep:
         missing = [point for point in self._spec.points if point.id not in finished]
         begun = sum(block.kind == "timed" for p in missing for block in self._store.blocks(self._run.run, p.id))
         self._progress.advance(per_point * len(finished) + begun)
+        missing = [point for point in missing if self._can_run(point) and self._fits(point)]
+        self._assess(missing)
         memory = planning.shared_memory_B(self._run.host)
-        for group in planning.groups(missing, int(self._spec.settings["group"]), memory):
-            self._measure_group([point for point in group if self._fits(point)])
+        for group in planning.groups(missing, int(self._spec.settings["group"]), memory, self._run.inputs):
+            self._measure_group(group)
         # Neighbours take memory too: what ran out of it in company is tried once more alone.
         while self._alone:
             self._measure_group([self._alone.pop()])
+
+    def _assess(self, chosen: Sequence[Point]) -> None:
+        """Train each model once and grade its variants, where there is a budget for it; what is known already stays."""
+        if not float(self._spec.settings["train_budget"]):
+            return
+        for point in chosen:
+            for report in self._store.children(self._run.run, point.id)[:1]:
+                known = assessment.kept(report)
+                if known is not None:
+                    self._assessed[point.id] = known
+        rest = [point for point in chosen if point.id not in self._assessed]
+        settings = self._settings | {"train_budget": self._spec.settings["train_budget"]}
+        limit_s = float(self._spec.settings["time_limit"])
+        self._assessed |= assessment.assess(
+            rest, settings, limit_s, lambda doing: self._progress.advance(current=doing)
+        )
+
+    def _can_run(self, point: Point) -> bool:
+        """Whether the shape allows the workload; otherwise the point is recorded as `unsupported`, untried."""
+        try:
+            points.tokens(point.axes, self._run.inputs)
+        except Unsupported as reason:
+            self._conclude(point, "unsupported", str(reason))
+            return False
+        return True
 
     def _fits(self, point: Point) -> bool:
         """Whether the exact counts leave hope; otherwise the point is recorded as `does_not_fit`, untried."""
         device = str(point.axes["device"])
         if device.startswith("cuda") or (device == "auto" and self._run.host["accelerator"] is not None):
             return True  # the device's memory decides, and it is not the host's
-        need, have = planning.memory_B(point), host.usable_memory_B()
+        need, have = planning.memory_B(point, self._run.inputs), host.usable_memory_B()
         if need <= have:
             return True
         self._conclude(point, "does_not_fit", f"it needs at least {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB")
@@ -141,8 +170,11 @@ class Sweep:
         self._progress.advance(current=points.describe(point, self._spec.points))
         started = assembly.now()
         measured.ask(None)  # its greeting: torch is imported
-        answer = measured.ask({"do": "build", "axes": point.axes, "settings": self._settings})
-        report = answer["built"] | {"started_at": started}
+        assessed = self._assessed.get(point.id, Assessment())
+        settings = self._settings | {"parent": assessed.parent}
+        answer = measured.ask({"do": "build", "axes": point.axes, "settings": settings})
+        report = answer["built"] | {"started_at": started, "quality": asdict(assessed)}
+        report["facts"] |= assessed.facts
         measured.window_s = report["window_s"]
         self._refuse_another_text(point, report)
         self._store.add_child(self._run.run, point.id, measured.process, report)

@@ -16,12 +16,25 @@ from bench.axes import AXES
 from bench.record import Block, MetricInfo, Value
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
+from model import compiled
+from model.architectures import hf
 
 #: A block holds no more iterations than that, however short they are.
 MOST_ITERATIONS = 10_000
 
-#: The size of a rehearsal before the measurement.
-_REHEARSAL: dict[str, Value] = {"size": "nano", "batch_size": 1, "sequence_length": 4, "generated_length": 2}
+#: The size of a rehearsal before the measurement, and what takes long or cannot be had with a batch of one.
+_REHEARSAL: dict[str, Value] = {
+    "size": "nano",
+    "batch_size": 1,
+    "sequence_length": 4,
+    "generated_length": 2,
+    "prune_rounds": 1,
+    "tuning_steps": 0,
+    "accumulation": 1,
+}
+
+#: Dimensions that choose which code runs, so that a rehearsal keeps them.
+_WHAT_RUNS = {"encoder"}
 
 
 class Session:
@@ -29,7 +42,8 @@ class Session:
 
     def __init__(self, axes: dict[str, Value], settings: Mapping[str, Any]) -> None:
         self._axes = axes
-        self._settings = settings
+        self._settings = dict(settings)
+        self._inputs = subject.inputs(settings)
         self._device = devices.resolve(str(axes["device"]))
         self._probes = {name: probes.load(name, str(self._device)) for name in probes.names()}
         self._unavailable = {
@@ -62,6 +76,8 @@ class Session:
         self.step = step
         load_s = time.perf_counter() - began
         host.return_freed_memory()
+        if axes["compile"] == "compiled":
+            facts |= self._compile(made)
         with self._memory("warmup", facts):
             warmup = warm_up(self._time, float(self._settings["warmup_limit"]))
         self._block_iterations = _iterations(float(self._settings["block_seconds"]), warmup.iteration_s)
@@ -73,6 +89,7 @@ class Session:
         }
         return {
             "facts": facts,
+            "tokens": points.tokens(axes, self._inputs),
             "load_s": load_s,
             "warmup_s": warmup.seconds,
             "warnings": [asdict(warning) for warning in [*warmup.warnings, *subject.cautions(axes)]],
@@ -80,6 +97,16 @@ class Session:
             "provided": self._provided(),
             "window_s": max((probe.window_s for probe in self._wanted.values()), default=0.0),
         }
+
+    def _compile(self, made: workloads.Subject) -> dict[str, Value]:
+        """Let torch compile what an iteration calls, before anything is timed; what there is to tell about it."""
+        self.step()  # in eager mode: tables and caches that are set aside at first use stand when the step is traced
+        compiled.install(made.model, points.work(self._axes).phase)
+        facts: dict[str, Value] = {}
+        with self._memory("compile", facts):
+            found = compiled.first_calls(self.step)
+        host.return_freed_memory()
+        return facts | {"compile_s": found.seconds, "compiled": str(found)}
 
     @contextmanager
     def _memory(self, phase: str, facts: dict[str, Value]) -> Iterator[None]:
@@ -109,11 +136,19 @@ class Session:
     def _rehearse(self) -> None:
         """Run the same kind of work on the smallest model, so that libraries are loaded before memory is looked at.
 
-        torch loads about 100 MB of code at the first step of an optimizer; that is not the memory of the model.
+        torch loads about 100 MB of code at the first step of an optimizer, and 60 MB to read a file of weights; those
+        are not the memory of the model.
         """
-        smallest = {axis.name: axis.default for axis in AXES if axis.dimension} | _REHEARSAL
-        made, _ = subject.make(self._axes | smallest, self._settings, self._device)
-        step = workloads.prepare(str(self._axes["workload"]), made, points.work(self._axes | smallest))
+        subject.trained_weights(self._settings)
+        preset = {axis.name: axis.default for axis in AXES if axis.dimension and axis.name not in _WHAT_RUNS}
+        smallest = self._axes | preset | _REHEARSAL
+        if self._axes["architecture"] == "hf":  # it has one size: transformers' own code is loaded without weights
+            hf.rehearse(points.config(self._axes, self._inputs))
+            smallest |= {"architecture": "transformer", "model": "none"}
+        if self._axes["compile"] == "compiled":
+            compiled.check(self._device)
+        made, _ = subject.make(smallest, self._settings | {"parent": None}, self._device)
+        step = workloads.prepare(str(self._axes["workload"]), made, points.work(smallest))
         time_iterations(step, 2)
         del made, step
         host.return_freed_memory()

@@ -15,14 +15,15 @@ batch_size = "1-16*4"
 
 import itertools
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from bench import axes, points
-from bench.axes import Axis, Number, nearest
+from bench import axes, points, profiles, ranges
+from bench.axes import Axis
 from bench.errors import UserError
+from bench.kinds import Duration, Number, nearest
 from bench.points import Point
 from bench.record import Value
 
@@ -38,6 +39,13 @@ SETTINGS: tuple[Axis, ...] = (
     ),
     Axis("warmup_limit", Number(0, 3600, whole=False), 1.0, "warm-up limit", "seconds of warm-up a process, at most"),
     Axis("time_limit", Number(1, 86_400, whole=False), 120.0, "time limit", "seconds a point may take in a process"),
+    Axis(
+        "train_budget",
+        Duration(0, 86_400),
+        0.0,
+        "training budget",
+        "seconds to train each model before its variants are graded; 0: fresh weights, no quality",
+    ),
     Axis("group", Number(1, 8), 8, "group", "points that are measured interleaved, at most"),
 )
 SETTING_DEFAULTS: dict[str, Value] = {setting.name: setting.default for setting in SETTINGS}
@@ -97,7 +105,8 @@ def parse(text: str, name: str, overrides: Mapping[str, object], settings: Mappi
         raise UserError(f"'grid' in the spec '{name}' is no list of tables.", "Write [[grid]] above each.")
     found: dict[Point, None] = {}
     for grid in grids:
-        _product(base | _table(grid, "[[grid]]") | dict(overrides), found, name)
+        for given in _stacked((base, _table(grid, "[[grid]]"), overrides)):
+            _product(given, found, name)
     return Spec(
         name=name,
         description=str(raw.get("description", "")),
@@ -106,11 +115,28 @@ def parse(text: str, name: str, overrides: Mapping[str, object], settings: Mappi
     )
 
 
+def _stacked(layers: Sequence[Mapping[str, object]]) -> Iterator[dict[str, object]]:
+    """The layers on top of each other, once a profile: lengths and batch size that stand below it give way to it."""
+    naming = [place for place, layer in enumerate(layers) if "profile" in layer]
+    place = naming[-1] if naming else 0
+    below, above = (_merged(part) for part in (layers[:place], layers[place:]))
+    if not naming:
+        yield above
+        return
+    for profile in ranges.expand(axes.find("profile"), above["profile"]):
+        hidden = () if profile == profiles.NONE else profiles.AXES
+        yield {key: raw for key, raw in below.items() if key not in hidden} | above | {"profile": profile}
+
+
+def _merged(layers: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    return {key: raw for layer in layers for key, raw in layer.items()}
+
+
 def _product(given: Mapping[str, object], found: dict[Point, None], name: str) -> None:
-    values: dict[str, Sequence[Value]] = {key: axes.expand(axes.find(key), raw) for key, raw in given.items()}
+    values: dict[str, Sequence[Value]] = {key: ranges.expand(axes.find(key), raw) for key, raw in given.items()}
     for combination in itertools.product(*values.values()):
         made = points.point(dict(zip(values, combination, strict=True)))
-        points.config(made.axes)  # raises where the architecture lacks that preset or dimension
+        points.check(made.axes)  # raises where the architecture lacks that preset or dimension
         found[made] = None
         if len(found) > MOST_POINTS:
             raise UserError(f"The sweep '{name}' has over {MOST_POINTS} points.", "Give fewer values to its axes.")

@@ -17,6 +17,7 @@ import sqlalchemy as sql
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from bench.errors import UserError
+from bench.inputs import NOTHING, Inputs
 from bench.record import Block, Record, Value, block_of, from_json, upgrade
 
 #: Layout of the tables. A store with a higher number was written by a newer pinchpoint.
@@ -65,7 +66,7 @@ _records = sql.Table(
 
 @dataclass(frozen=True)
 class Run:
-    """What was asked for, by whom it can be continued: the points in order, the settings, the host and the text."""
+    """What was asked for, by whom it can be continued: points in order, settings, host, text and other inputs."""
 
     run: str
     name: str
@@ -74,6 +75,7 @@ class Run:
     settings: dict[str, Value]
     corpus: str
     host: dict[str, Value | None]
+    inputs: Inputs = NOTHING
 
 
 class Store:
@@ -136,7 +138,7 @@ class Store:
             rows = connection.execute(sql.select(_runs.c.body).order_by(_runs.c.started_at, _runs.c.run)).scalars()
             bodies = [json.loads(body) for body in rows]
         try:
-            return [Run(**(body | {"points": tuple(body["points"])})) for body in bodies]
+            return [_run(body) for body in bodies]
         except (TypeError, KeyError) as error:
             raise UserError(
                 f"A run in {self.where} is damaged, or from another version: {error}.",
@@ -206,6 +208,11 @@ class Store:
         with self._reading() as connection:
             rows = connection.execute(sql.select(_records.c.point, _records.c.status).where(_records.c.run == run))
             return {row.point: row.status for row in rows}
+
+
+def _run(body: dict[str, Any]) -> Run:
+    inputs = Inputs(**body.get("inputs", {}))
+    return Run(**(body | {"points": tuple(body["points"]), "inputs": inputs}))
 
 
 def unreadable(where: str, error: DatabaseError) -> UserError:

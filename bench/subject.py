@@ -8,30 +8,31 @@ import torch
 
 from bench import points, workloads
 from bench.errors import Unsupported, UserError
+from bench.inputs import Inputs
 from bench.record import Value, Warn
-from model import architectures, compress, text
+from model import architectures, checkpoint, compress, labelled, parents, shapes, text, train
 
 
 def make(
     axes: Mapping[str, Value], settings: Mapping[str, Any], device: torch.device
 ) -> tuple[workloads.Subject, dict[str, Value]]:
     """The model of `axes` on its device, with batches of text, and what there is to tell about it."""
-    config, work = points.config(axes), points.work(axes)
-    if not points.costs(axes).tokens:
+    if not points.tokens(axes, inputs(settings)):
         raise Unsupported("A prompt of one token leaves a decoder-only model nothing to prefill.")
-    corpus, cache = settings.get("corpus"), settings.get("cache")
-    read = text.load(Path(corpus) if corpus else None, config.vocabulary, cache=Path(cache) if cache else None)
-    asked = compress.Compression(
-        prune=float(axes["prune"]),
-        prune_scheme=str(axes["prune_scheme"]),
-        factorize=str(axes["factorize"]),
-        precision=str(axes["precision"]),
-        quantize=str(axes["quantize"]),
-    )
+    _check_workload(axes)
+    if shapes.labels_texts(str(axes["architecture"])):
+        return _make_classifier(axes, settings, device)
+    config, work = points.config(axes, inputs(settings)), points.work(axes)
+    read, asked = corpus(axes, settings), compression(axes)
     architecture, training = str(axes["architecture"]), axes["workload"] == "train"
     built = architectures.build(architecture, config)
+    trained = trained_weights(settings)
+    if trained is not None:
+        built.load_state_dict(trained)
     parameters = sum(parameter.numel() for parameter in built.parameters())
-    made = compress.apply(built, architecture, config, asked, device, training=training)
+    made = compress.apply(built, architecture, config, asked, device, training=training, text=read, plan=tuning(axes))
+    if architecture == "hf" and asked.factorize != "none":
+        _check_factored(made.model, device)
     lengths = (work.sequence_length, work.generated_length)
     try:
         batches = text.batches(read.train, work.batch_size, *lengths, count=workloads.BATCHES, seed=int(axes["seed"]))
@@ -47,7 +48,119 @@ def make(
         "corpus": read.description,
         "corpus_sha256": read.sha256,
     }
+    if architecture == "hf":
+        facts["codes"] = "words of the corpus by frequency, numbered up to the model's vocabulary: not its own tokens"
+    if training:
+        facts["optimizer_state_B"] = train.state_bytes(made.model, work.optimizer)
     return subject, facts
+
+
+def _make_classifier(
+    axes: Mapping[str, Value], settings: Mapping[str, Any], device: torch.device
+) -> tuple[workloads.Subject, dict[str, Value]]:
+    """As `make`, for a model that labels texts."""
+    architecture, training = str(axes["architecture"]), axes["workload"] == "train"
+    config, work = points.config(axes, inputs(settings)), points.work(axes)
+    read, asked = labelled_texts(axes, settings), compression(axes)
+    built = architectures.build_classifier(architecture, config)
+    trained = trained_weights(settings)
+    if trained is not None:
+        built.load_state_dict(trained)
+    parameters = sum(parameter.numel() for parameter in built.parameters())
+    made = compress.apply(built, architecture, config, asked, device, training=training)
+    try:
+        batches = labelled.batches(
+            read, work.batch_size, work.sequence_length, workloads.BATCHES, seed=int(axes["seed"])
+        )
+    except UserError as error:  # too long for these texts: so is this point, and others need not be
+        raise Unsupported(str(error)) from error
+    placed = [(source.to(device), labels.to(device)) for source, labels in batches]
+    subject = workloads.Subject(made.model, placed, asked.precision, float(axes["learning_rate"]), device)
+    facts: dict[str, Value] = {
+        "parameters": parameters,
+        "stored_weights_B": made.stored_B,
+        "sparsity": made.sparsity,
+        "compression": "; then ".join(made.steps),
+        "corpus": read.description,
+        "corpus_sha256": read.sha256,
+        "labels": ", ".join(read.labels),
+    }
+    if training:
+        facts["optimizer_state_B"] = train.state_bytes(made.model, work.optimizer)
+    return subject, facts
+
+
+def inputs(settings: Mapping[str, Any]) -> Inputs:
+    """The files that the run reads beside its corpus."""
+    return Inputs(**settings.get("inputs", {}))
+
+
+def corpus(axes: Mapping[str, Value], settings: Mapping[str, Any]) -> text.Text:
+    """The text that the point's model reads, with the same share held out whether or not anything is graded."""
+    given, cache = settings.get("corpus"), settings.get("cache")
+    vocabulary = points.config(axes, inputs(settings)).vocabulary
+    read = text.load(Path(given) if given else None, vocabulary, cache=Path(cache) if cache else None)
+    return parents.hold_out(read, parents.HELD_OUT_SHARE)
+
+
+def labelled_texts(axes: Mapping[str, Value], settings: Mapping[str, Any]) -> labelled.Labelled:
+    """The labelled texts that the point's classifier reads.
+
+    Raises `UserError` where they have another number of labels than the run began with.
+    """
+    given = inputs(settings)
+    config = points.config(axes, given)
+    read = labelled.load(Path(given.labels) if given.labels else None, config.vocabulary)
+    if len(read.labels) != config.classes:
+        raise UserError(
+            f"There are {len(read.labels)} labels now; there were {config.classes} when the run began.",
+            "Restore the file of labels, or start a new run.",
+        )
+    return read
+
+
+def trained_weights(settings: Mapping[str, Any]) -> dict[str, torch.Tensor] | None:
+    """What the model of the point was trained to, by name; None where it is to have fresh weights."""
+    if not settings.get("parent"):
+        return None
+    return checkpoint.load(Path(settings["parent"])).model.state_dict()
+
+
+def compression(axes: Mapping[str, Value]) -> compress.Compression:
+    """What the point does to its model. Raises `Unsupported` for what makes no sense together."""
+    return compress.Compression(
+        prune=float(axes["prune"]),
+        prune_scheme=str(axes["prune_scheme"]),
+        prune_rounds=int(axes["prune_rounds"]),
+        tuning_steps=int(axes["tuning_steps"]),
+        factorize=str(axes["factorize"]),
+        precision=str(axes["precision"]),
+        quantize=str(axes["quantize"]),
+    )
+
+
+def tuning(axes: Mapping[str, Value]) -> train.Plan:
+    """How a pruned model is trained on: as its parent was, whatever optimizer is being measured."""
+    return train.Plan(seed=int(axes["seed"]))
+
+
+@torch.inference_mode()
+def _check_factored(model: architectures.LanguageModel, device: torch.device) -> None:
+    """Raise `Unsupported` where code of transformers looks at the matrix that two factors have replaced."""
+    codes = torch.full((1, 2), text.EOS, device=device)
+    try:
+        model(codes, codes)
+    except AttributeError as error:
+        raise Unsupported(f"The model's own code looks at weights that factorization has replaced: {error}.") from error
+
+
+def _check_workload(axes: Mapping[str, Value]) -> None:
+    if axes["workload"] == "train":
+        return
+    if int(axes["accumulation"]) > 1:
+        raise Unsupported(f"{axes['workload']} has no gradients that could be accumulated.")
+    if axes["checkpointing"] == "on":
+        raise Unsupported(f"{axes['workload']} keeps no activations for a backward pass that could be forgotten.")
 
 
 def cautions(axes: Mapping[str, Value]) -> list[Warn]:

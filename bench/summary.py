@@ -5,7 +5,6 @@ from statistics import median
 
 from bench.intervals import median_interval, quantile
 from bench.record import Block, Metric, MetricInfo, Warn
-from model.shapes import Costs
 
 #: A hypervisor that takes more than this share of the CPU time disturbs a measurement.
 MOST_STEAL = 0.01
@@ -13,12 +12,13 @@ MOST_STEAL = 0.01
 
 def metrics(
     blocks: Sequence[Block],
-    costs: Costs,
+    tokens: int,
+    flops: int | None,
     provided: Mapping[str, MetricInfo],
     reasons: Mapping[str, str],
     steps: int | None,
 ) -> dict[str, Metric]:
-    """Every metric of a point.
+    """Every metric of a point, of whose iterations each takes `tokens` tokens and `flops` (None: not known).
 
     `provided` declares the readings of the probes; `reasons` says for some of them why they could not be read; `steps`
     is the number of sequential decode steps in one iteration, None where the workload has none. An interval is over
@@ -27,13 +27,13 @@ def metrics(
     timed = [block for block in blocks if block.kind == "timed" and block.samples_ns]
     found: dict[str, Metric] = {}
     if timed:
-        found |= _times(timed, costs, steps)
+        found |= _times(timed, tokens, flops, steps)
     found |= {name: _reading(name, info, blocks, reasons) for name, info in provided.items()}
-    found |= _energy(blocks, costs, found)
+    found |= _energy(blocks, tokens, found)
     return found
 
 
-def _times(timed: Sequence[Block], costs: Costs, steps: int | None) -> dict[str, Metric]:
+def _times(timed: Sequence[Block], tokens: int, flops: int | None, steps: int | None) -> dict[str, Metric]:
     medians = [median(block.samples_ns) / 1e9 for block in timed]
     samples = [sample / 1e9 for block in timed for sample in block.samples_ns]
 
@@ -48,9 +48,10 @@ def _times(timed: Sequence[Block], costs: Costs, steps: int | None) -> dict[str,
     value, low, high = median_interval(medians)
     found = {
         "latency_s": Metric(value, "s", -1, "time of one iteration", low, high, len(timed)),
-        "throughput_tokens_per_s": over_blocks(rate(costs.tokens), "tokens/s", 1, "throughput"),
-        "flops_per_s": over_blocks(rate(costs.flops), "FLOP/s", 1, "achieved arithmetic"),
+        "throughput_tokens_per_s": over_blocks(rate(tokens), "tokens/s", 1, "throughput"),
     }
+    if flops is not None:
+        found["flops_per_s"] = over_blocks(rate(flops), "FLOP/s", 1, "achieved arithmetic")
     for share in (50, 90, 99):
         found[f"latency_p{share}_s"] = Metric(
             quantile(samples, share / 100), "s", -1, f"time of one iteration, {share}th percentile", n=len(samples)
@@ -73,7 +74,7 @@ def _reading(name: str, info: MetricInfo, blocks: Sequence[Block], reasons: Mapp
     return Metric(value, info.unit, info.direction, info.label, low, high, len(values))
 
 
-def _energy(blocks: Sequence[Block], costs: Costs, found: Mapping[str, Metric]) -> dict[str, Metric]:
+def _energy(blocks: Sequence[Block], tokens: int, found: Mapping[str, Metric]) -> dict[str, Metric]:
     """Gross energy per iteration and per token: power times the iteration's mean time in the very same blocks."""
     power = found.get("avg_power_W")
     reason = power.reason if power is not None else "no probe reads power"
@@ -89,10 +90,10 @@ def _energy(blocks: Sequence[Block], costs: Costs, found: Mapping[str, Metric]) 
         }
     value, low, high = median_interval(per_iteration)
     n = len(per_iteration)
-    bounds = [None if bound is None else bound / costs.tokens for bound in (low, high)]
+    bounds = [None if bound is None else bound / tokens for bound in (low, high)]
     return {
         "energy_J": Metric(value, "J", -1, "energy of one iteration", low, high, n),
-        "joules_per_token": Metric(value / costs.tokens, "J/token", -1, "energy per token", bounds[0], bounds[1], n),
+        "joules_per_token": Metric(value / tokens, "J/token", -1, "energy per token", bounds[0], bounds[1], n),
     }
 
 

@@ -4,7 +4,10 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
 
     {"do": "build", "axes": {...}, "settings": {...}}        -> {"built": {...}}
     {"do": "block", "kind": "timed", "round": 3, ...}        -> {"block": {...}}
+    {"do": "train", "axes": {...}, "settings": {...}}        -> {"trained": {...}}: a model to grade variants of
+    {"do": "grade", "axes": {...}}                           -> {"graded": {"figures": {...}, "reason": ...}}
     {"do": "inspect"}                                        -> {"found": {...}}: what can be run and read here
+    {"do": "fetch", "model": ..., "trust_remote_code": ...}  -> {"folder": ...}: a model of the hub, downloaded
     {"do": "finish"}                                         -> {"finished": true}, and it ends
 
 or with {"failed": {"status": ..., "reason": ...}} where the point cannot go on; then it ends too. Whatever a library
@@ -19,9 +22,12 @@ from typing import Any, TextIO
 
 import torch
 
-from bench import capabilities, host
+from bench import capabilities, grading, host
 from bench.errors import Unsupported, UserError
+from bench.record import Value
 from bench.session import Session
+from model.architectures import hf
+from model.shapes.hf import Config
 
 #: How torch, CUDA and its libraries say that memory ran out, where they raise a plain RuntimeError.
 _OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
@@ -49,6 +55,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         answers.flush()
 
     session: Session | None = None
+    grader: grading.AnyGrader | None = None
     answer({"ready": True})
     for line in requests:
         request = json.loads(line)
@@ -60,8 +67,15 @@ def serve(requests: TextIO, answers: TextIO) -> None:
                 probes_too = request.get("probes", True)
                 block = session.block(request["kind"], request["round"], request["process"], with_probes=probes_too)
                 answer({"block": asdict(block)})
+            elif request["do"] == "train":
+                grader = grading.train(request["axes"], request["settings"])
+                answer({"trained": grader.report()})
+            elif request["do"] == "grade" and grader is not None:
+                answer({"graded": _graded(grader, request["axes"])})
             elif request["do"] == "inspect":
                 answer({"found": capabilities.find()})
+            elif request["do"] == "fetch":
+                answer({"folder": hf.fetch(Config(request["model"], request["trust_remote_code"])).path})
             else:
                 answer({"finished": True})
                 return
@@ -71,6 +85,14 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes this point's record
             answer({"failed": failure(error)})
             return
+
+
+def _graded(grader: grading.AnyGrader, axes: dict[str, Value]) -> dict[str, Any]:
+    """The figures of one variant, or why there are none; the next variant is graded all the same."""
+    try:
+        return {"figures": grader.grade(axes), "reason": None}
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes the reason
+        return {"figures": {}, "reason": failure(error)["reason"]}
 
 
 def main() -> None:

@@ -13,9 +13,13 @@ import torch
 from torch import nn
 
 from model.errors import Unsupported
+from model.shapes import MOMENT_BLOCK
 
 #: int4 keeps a scale for each group of this many neighbours in a row: the largest that divides every preset's width.
 INT4_GROUP = 32
+
+#: torchao stores the moments of tensors from this size on in 8 bits, in blocks that share a scale.
+SMALLEST_8BIT = 4096
 
 #: fp8 tensor cores came with Ada and Hopper, the int4 kernel with Ampere.
 ADA = (8, 9)
@@ -92,6 +96,18 @@ def adamw_8bit(parameters: Iterable[nn.Parameter], learning_rate: float, weight_
 
     made.step = step  # type: ignore[method-assign, assignment]
     return made
+
+
+def moment_bytes(parameter: torch.Tensor) -> int:
+    """Bytes of one moment of `parameter` as `adamw_8bit` stores it.
+
+    A code of one byte a value, an fp32 scale a block, and the table of what the 256 codes mean in fp32; as in
+    bitsandbytes, tensors that are small or fill no whole number of blocks keep the format of the parameter.
+    """
+    values = parameter.numel()
+    if values < SMALLEST_8BIT or values % MOMENT_BLOCK:
+        return values * parameter.element_size()
+    return values + 4 * (values // MOMENT_BLOCK) + 4 * 256
 
 
 def _part(name: str) -> Any:

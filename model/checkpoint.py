@@ -19,7 +19,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from model import shapes
-from model.architectures import LanguageModel, build
+from model.architectures import Classifier, LanguageModel, build_any
 from model.errors import UserError
 from model.text import Vocabulary
 from model.tokens import TokenOptions
@@ -36,15 +36,17 @@ KNOWN = get_type_hints(TokenOptions)
 class Checkpoint:
     """A trained model, and how its text was made: `text_options` are the keywords of `model.tokens.tokenize`.
 
-    `training` tells what the training took and reached, for whoever reads the file later.
+    A classifier has a name for each of its `labels`. `training` tells what the training took and reached, for whoever
+    reads the file later.
     """
 
-    model: LanguageModel
+    model: LanguageModel | Classifier
     architecture: str
     config: Any
     vocabulary: Vocabulary
     text_options: TokenOptions
     training: Mapping[str, float] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -56,6 +58,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "vocabulary": checkpoint.vocabulary.words,
         "text_options": dict(checkpoint.text_options),
         "training": dict(checkpoint.training),
+        "labels": checkpoint.labels,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(checkpoint.model).items()}
     entry["sha256"] = _digest(entry, tensors)
@@ -104,17 +107,23 @@ def load(path: Path) -> Checkpoint:
             f"'{path}' has {len(vocabulary):,} words for {config.vocabulary:,} rows.",
             "Make it again with `pinchpoint train`.",
         )
+    labels = tuple(entry.get("labels", ()))  # a file from before there were classifiers has none
+    if len(labels) != getattr(config, "classes", 0):
+        raise UserError(
+            f"'{path}' names {len(labels)} labels for {getattr(config, 'classes', 0)} classes.",
+            "Make it again with `pinchpoint train`.",
+        )
     with torch.device("meta"):  # takes no memory, whatever dimensions the file names
-        _fit(path, _tensors(build(architecture, config)), tensors)
+        _fit(path, _tensors(build_any(architecture, config)), tensors)
     if entry["sha256"] != _digest(entry, tensors):
         raise UserError(
             f"'{path}' is damaged: its content is not what was saved.", "Make it again with `pinchpoint train`."
         )
-    model = build(architecture, config)
+    model = build_any(architecture, config)
     with torch.no_grad():
         for name, parameter in _tensors(model).items():
             parameter.copy_(tensors[name])
-    return Checkpoint(model.eval(), architecture, config, vocabulary, entry["text_options"], entry["training"])
+    return Checkpoint(model.eval(), architecture, config, vocabulary, entry["text_options"], entry["training"], labels)
 
 
 def _digest(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
@@ -127,7 +136,7 @@ def _digest(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _tensors(model: LanguageModel) -> dict[str, Tensor]:
+def _tensors(model: LanguageModel | Classifier) -> dict[str, Tensor]:
     return dict(model.named_parameters()) | dict(model.named_buffers())
 
 
@@ -139,7 +148,7 @@ def _entry(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
         entry: dict[str, Any] = json.loads((metadata or {})[ENTRY])
         words, options, training = entry["vocabulary"], entry["text_options"], entry["training"]
         version, _, _, _ = entry["format"], entry["architecture"], entry["config"], entry["sha256"]
-        strings = all(type(word) is str for word in words)
+        strings = all(type(word) is str for word in [*words, *entry.get("labels", ())])
         known = all(type(value) is KNOWN.get(name) for name, value in options.items())
         numbers = all(type(value) in (int, float) for value in training.values())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -152,6 +161,10 @@ def _entry(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
 
 
 def _config(path: Path, architecture: object, dimensions: object) -> Any:
+    if architecture == "hf":  # its Config names a folder or a repository, whose code would run
+        raise UserError(
+            f"'{path}' names a model of transformers.", "Give the folder of that model to `pinchpoint run`."
+        )
     if architecture not in shapes.names():
         raise UserError(
             f"'{path}' holds a model of the unknown architecture '{architecture}'.",

@@ -1,18 +1,20 @@
 """Training a classifier on labelled text, and what it then says of a text."""
 
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from model import precision as precisions
 from model import train
 from model.architectures import Classifier
 from model.errors import UserError
 from model.labelled import Example
-from model.text import pad
+from model.text import PAD, pad
 
 
 @dataclass(frozen=True)
@@ -26,42 +28,86 @@ class Plan:
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
     seed: int = 0
+    precision: str = "fp32"
 
 
-def fit(model: Classifier, examples: Sequence[Example], plan: Plan) -> list[float]:
-    """Train `model` on its device; the mean cross-entropy in nats a text of each epoch.
+@dataclass(frozen=True)
+class History:
+    """The mean cross-entropy in nats a text of each epoch (the last may be cut short), and the optimizer's steps."""
 
-    Deterministic on the CPU for a seed (it seeds torch's generator, which dropout draws from). Raises `UserError`
-    where a loss is no longer finite.
+    losses: tuple[float, ...]
+    steps: int
+
+
+class LabellingStep(train.TrainingStep):
+    """One optimizer step of a classifier, on texts (B, S) without padding and their labels (B,); see `TrainingStep`."""
+
+    def _loss(self, source: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+        return F.cross_entropy(self.model(source, self._lengths(source)), target, reduction=reduction)
+
+    def _lengths(self, source: Tensor) -> Tensor | None:
+        return None
+
+    def _graded(self, target: Tensor) -> Tensor:
+        return target.new_tensor(target.numel())
+
+
+class _PaddedStep(LabellingStep):
+    def _lengths(self, source: Tensor) -> Tensor | None:
+        return (source != PAD).sum(dim=1)  # (B,)
+
+
+def fit(
+    model: Classifier,
+    examples: Sequence[Example],
+    plan: Plan,
+    on_epoch: Callable[[int, float], None] = lambda number, loss: None,
+    *,
+    budget_s: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> History:
+    """Train `model` on its device until the epochs of `plan` are over, or `budget_s` seconds are spent.
+
+    `on_epoch` is told the number and the loss of each epoch. Deterministic on the CPU for a seed and no budget (it
+    seeds torch's generator, which dropout draws from). Raises `UserError` where a loss is no longer finite.
     """
     torch.manual_seed(plan.seed)
-    device = next(model.parameters()).device
-    optimizer = train.optimizer(model, plan.optimizer, plan.learning_rate, plan.weight_decay)
-    history = []
-    model.train()
+    updating = train.optimizer(model, plan.optimizer, plan.learning_rate, plan.weight_decay)
+    step = _PaddedStep(model, updating, plan.precision)
+    began, losses = clock(), []
     for epoch in range(1, plan.epochs + 1):
+        model.train()
         order = torch.randperm(len(examples)).tolist()
-        total = 0.0
-        for source, lengths, labels in _batches([examples[i] for i in order], plan, device):
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(source, lengths), labels)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), train.CLIP_NORM)
-            optimizer.step()
-            total += loss.item() * len(labels)
+        total, seen = 0.0, 0
+        for source, _, labels in _batches([examples[i] for i in order], plan, step.device):
+            total += step(source, labels).item() * len(labels)
+            seen += len(labels)
+            if clock() - began >= budget_s:
+                break
         if not math.isfinite(total):
             raise UserError(f"The loss is {total} in epoch {epoch}.", f"Lower the rate: it is {plan.learning_rate:g}.")
-        history.append(total / len(examples))
-    return history
+        losses.append(total / seen)
+        on_epoch(epoch, losses[-1])
+        if clock() - began >= budget_s:
+            break
+    return History(tuple(losses), step.steps)
 
 
 @torch.inference_mode()
-def predict(model: Classifier, examples: Sequence[Example], plan: Plan) -> Tensor:
-    """The likeliest label (N,) of each example, int64 on the CPU. Leaves the model in evaluation mode."""
+def scores(model: Classifier, examples: Sequence[Example], plan: Plan) -> Tensor:
+    """Logits (N, classes) of each example, fp32 on the CPU. Leaves the model in evaluation mode."""
     model.eval()
     device = next(model.parameters()).device
-    found = [model(source, lengths).argmax(dim=-1).cpu() for source, lengths, _ in _batches(examples, plan, device)]
+    found = []
+    for source, lengths, _ in _batches(examples, plan, device):
+        with precisions.autocast(plan.precision, device):
+            found.append(model(source, lengths).float().cpu())
     return torch.cat(found)
+
+
+def predict(model: Classifier, examples: Sequence[Example], plan: Plan) -> Tensor:
+    """The likeliest label (N,) of each example, int64 on the CPU. Leaves the model in evaluation mode."""
+    return scores(model, examples, plan).argmax(dim=-1)
 
 
 def _batches(examples: Sequence[Example], plan: Plan, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

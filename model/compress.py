@@ -12,7 +12,7 @@ The order, each step on what the one before it left:
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -22,6 +22,8 @@ from model.architectures import LanguageModel
 from model.errors import Unsupported, UserError
 from model.text import Text, Windows
 from model.train import Plan, TrainingStep, WarmupCosine, endless, optimizer
+
+Model = TypeVar("Model", bound=nn.Module)
 
 PRUNE_SCHEMES = ("unstructured", "structured", "2:4")
 
@@ -92,7 +94,7 @@ class Compression:
 
 
 @dataclass(frozen=True)
-class Compressed:
+class Compressed(Generic[Model]):
     """The compressed model, its Config (a smaller one where units were removed), and what happened, in its order.
 
     `sparsity` is the share of zeros among the weights that are multiplied with or, where units were removed, the share
@@ -100,7 +102,7 @@ class Compressed:
     became of each Linear where a factorization was.
     """
 
-    model: LanguageModel
+    model: Model
     config: Any
     steps: tuple[str, ...]
     sparsity: float
@@ -110,7 +112,7 @@ class Compressed:
 
 
 def apply(
-    model: LanguageModel,
+    model: Model,
     architecture: str,
     config: Any,
     asked: Compression,
@@ -119,7 +121,7 @@ def apply(
     training: bool = False,
     text: Text | None = None,
     plan: Plan | None = None,
-) -> Compressed:
+) -> Compressed[Model]:
     """Do to `model`, which may be changed by it, what is `asked`, for use on `device`; for `training` where it is set.
 
     The training steps between rounds of pruning run over `text` as `plan` says (its epochs do not count); the sparse
@@ -157,9 +159,11 @@ def _told(asked: Compression) -> str:
 
 
 def _prune(
-    model: LanguageModel, architecture: str, config: Any, asked: Compression, text: Text | None, plan: Plan
-) -> tuple[LanguageModel, Any]:
+    model: Model, architecture: str, config: Any, asked: Compression, text: Text | None, plan: Plan
+) -> tuple[Model, Any]:
     original = config
+    if not isinstance(model, LanguageModel) and asked.tuning_steps:
+        raise Unsupported("Training between rounds of pruning is for models that continue a text.")
     for share in prune.gradual(asked.prune, asked.prune_rounds):
         if asked.prune_scheme == "structured":
             smaller = structured.narrowed(architecture, original, share)
@@ -174,7 +178,7 @@ def _prune(
     return model, config
 
 
-def _tune(model: LanguageModel, asked: Compression, text: Text | None, plan: Plan) -> None:
+def _tune(model: nn.Module, asked: Compression, text: Text | None, plan: Plan) -> None:
     if text is None:
         raise ValueError("training steps were asked for without a text to train on")
     windows = Windows(text.train, plan.sequence_length, plan.generated_length, stride=plan.generated_length)

@@ -1,14 +1,19 @@
 """Labelled text for classifiers, and pairs of texts for translation: the user's TSV, or passages of Python's manual."""
 
+import hashlib
+import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-from model.corpus import decoded
+import torch
+from torch import Tensor
+
 from model.errors import UserError
 from model.text import Vocabulary
 from model.tokens import END, TokenOptions, tokenize
+from model.tsv import checked_labels, read_tsv
 
 #: One example in so many is held out: of each label the last ones, by position.
 HELD_OUT = 10
@@ -42,12 +47,17 @@ class Example:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled texts as codes, at least one of each label held out. The vocabulary is counted over `train` alone."""
+    """Labelled texts as codes, at least one of each label held out. The vocabulary is counted over `train` alone.
+
+    `sha256` is of the labels and raw texts; `description` says what they are, without a folder.
+    """
 
     train: tuple[Example, ...]
     held_out: tuple[Example, ...]
     labels: tuple[str, ...]
     vocabulary: Vocabulary
+    sha256: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -66,25 +76,55 @@ def load(path: Path | None, rows: int, **options: Unpack[TokenOptions]) -> Label
     `model.tokens.tokenize`. Raises `UserError` for a file that is missing or no UTF-8, a line without two columns or
     without a word, fewer than two labels, or a label with one text.
     """
-    texts = _passages() if path is None else [(label, text) for _, label, text in read_tsv(path)]
-    told = "The default corpus" if path is None else f"'{path}'"
+    texts = list(_passages()) if path is None else [(label, text) for _, label, text in read_tsv(path)]
+    labels = checked_labels([label for label, _ in texts], "The default corpus" if path is None else f"'{path}'")
     by_label: dict[str, list[list[str]]] = {}
     for label, text in texts:
         by_label.setdefault(label, []).append(_words(text, options))
-    if len(by_label) < 2:
-        raise UserError(f"{told} has the one label '{next(iter(by_label))}'.", "Give texts of two labels or more.")
-    labels = tuple(sorted(by_label))
     train: list[tuple[list[str], int]] = []
     held_out: list[tuple[list[str], int]] = []
     for number, label in enumerate(labels):
         found = by_label[label]
-        if len(found) < 2:
-            raise UserError(f"{told} has one text labelled '{label}'.", "Give two or more: one is held out.")
         cut = len(found) - max(1, len(found) // HELD_OUT)
         train += [(words, number) for words in found[:cut]]
         held_out += [(words, number) for words in found[cut:]]
     vocabulary = Vocabulary.of((word for words, _ in train for word in words), rows)
-    return Labelled(_examples(train, vocabulary), _examples(held_out, vocabulary), labels, vocabulary)
+    raw = "\n".join(f"{label}\t{text}" for label, text in texts)
+    return Labelled(
+        _examples(train, vocabulary),
+        _examples(held_out, vocabulary),
+        labels,
+        vocabulary,
+        hashlib.sha256(raw.encode()).hexdigest(),
+        path.name if path else f"passages of pydoc_data.topics of Python {platform.python_version()}, by chapter",
+    )
+
+
+def batches(data: Labelled, batch_size: int, length: int, count: int, *, seed: int) -> list[tuple[Tensor, Tensor]]:
+    """`count` batches of training texts of exactly `length` codes: texts (B, S) and their labels (B,), int64.
+
+    So that no padding is computed with, texts of one label follow one another until the length is reached; labels come
+    as often as among the examples. Raises `UserError` where all texts of a label together are shorter than that.
+    """
+    streams = [
+        torch.tensor([code for example in data.train if example.label == label for code in example.codes])
+        for label in range(len(data.labels))
+    ]
+    for name, stream in zip(data.labels, streams, strict=True):
+        if len(stream) < length:
+            raise UserError(
+                f"All texts labelled '{name}' together have {len(stream)} tokens; one text takes {length}.",
+                "Give longer texts, or a shorter sequence length.",
+            )
+    generator = torch.Generator().manual_seed(seed)
+    shares = torch.tensor([example.label for example in data.train])  # (examples,)
+    drawn = shares[torch.randint(len(shares), (count, batch_size), generator=generator)]  # (count, B)
+
+    def text(label: int) -> Tensor:
+        start = int(torch.randint(len(streams[label]) - length + 1, (1,), generator=generator))
+        return streams[label][start : start + length]
+
+    return [(torch.stack([text(label) for label in labels.tolist()]), labels) for labels in drawn]
 
 
 def load_pairs(path: Path, rows: int, **options: Unpack[TokenOptions]) -> Pairs:
@@ -100,30 +140,6 @@ def load_pairs(path: Path, rows: int, **options: Unpack[TokenOptions]) -> Pairs:
     vocabulary = Vocabulary.of((word for pair in pairs[:cut] for side in pair for word in side), rows)
     coded = [(tuple(vocabulary.encode(source)), tuple(vocabulary.encode(target))) for source, target in pairs]
     return Pairs(tuple(coded[:cut]), tuple(coded[cut:]), vocabulary)
-
-
-def read_tsv(path: Path) -> list[tuple[int, str, str]]:
-    """Number and two columns of every line of `path` that is not blank; tabs beyond the first belong to the second.
-
-    Raises `UserError` for a file that is missing, empty or no UTF-8, or a line with fewer columns.
-    """
-    try:
-        text = decoded(path.read_bytes(), path)
-    except FileNotFoundError as error:
-        raise UserError(f"There is no file '{path}'.", "Give an existing UTF-8 file with tabs.") from error
-    except OSError as error:
-        raise UserError(f"'{path}' cannot be read: {error.strerror}.", "Check its permissions.") from error
-    found = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        first, tab, second = line.partition("\t")
-        if not tab or not first.strip() or not second.strip():
-            raise UserError(f"Line {number} of '{path}' has one column.", "Write two on each line, with a tab between.")
-        found.append((number, first.strip(), second.strip()))
-    if not found:
-        raise UserError(f"'{path}' is empty.", "Write two columns on each line, with a tab between.")
-    return found
 
 
 def _words(text: str, options: TokenOptions) -> list[str]:

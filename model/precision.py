@@ -3,7 +3,8 @@
 The CUDA branches cannot be exercised by tests on a machine without such a device.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -48,6 +49,19 @@ def _check(precision: str, device: torch.device) -> None:
             raise Unsupported(
                 f"{precision} needs compute capability 8.0; this device has {capability[0]}.{capability[1]}."
             )
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Products in full fp32 whatever `apply` has switched on, for what a variant is compared with."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:

@@ -72,13 +72,16 @@ def compare(
     *,
     batch_size: int = 32,
     precision: str = "fp32",
+    cached: bool = False,
     seed: int = 0,
 ) -> Quality:
     """Grade `variant`, under `precision`, and `parent`, in fp32, on every target of `windows`; both on one device.
 
+    With `cached`, the variant reads each target token after token, as it generates: what its KV cache loses counts.
     Leaves both in evaluation mode. Raises `UserError` where the parent's own logits are not finite.
     """
-    return summarize(grade(parent, variant, windows, batch_size=batch_size, precision=precision), seed=seed)
+    graded = grade(parent, variant, windows, batch_size=batch_size, precision=precision, cached=cached)
+    return summarize(graded, seed=seed)
 
 
 def summarize(graded: Graded, *, seed: int = 0) -> Quality:
@@ -132,7 +135,13 @@ def standard_error(totals: Tensor, counts: Tensor, *, resamples: int = RESAMPLES
 
 @torch.inference_mode()
 def grade(
-    parent: LanguageModel, variant: LanguageModel, windows: Windows, *, batch_size: int = 32, precision: str = "fp32"
+    parent: LanguageModel,
+    variant: LanguageModel,
+    windows: Windows,
+    *,
+    batch_size: int = 32,
+    precision: str = "fp32",
+    cached: bool = False,
 ) -> Graded:
     """Run both over every window; see `compare`. Holds a batch's logits (B, G, V) of both at once, and no more."""
     device = next(parent.parameters()).device
@@ -141,14 +150,27 @@ def grade(
     batches = []
     for batch in DataLoader(windows, batch_size):
         source, target = (codes.to(device) for codes in batch)
-        expected = parent(source, target).float()  # (B, G, V)
+        with precisions.exact():
+            expected = parent(source, target).float()  # (B, G, V)
         with precisions.autocast(precision, device):
-            found = variant(source, target)
+            found = stepwise(variant, source, target) if cached else variant(source, target)
         batches.append(_grade_batch(expected, found.float(), target))
     graded = Graded(*[torch.cat(column).cpu() for column in zip(*batches, strict=True)])
     if not graded.parent[graded.counted].isfinite().all():
         raise UserError("The parent's likelihood is not finite on held-out text.", "Train it at a lower learning rate.")
     return graded
+
+
+def stepwise(model: LanguageModel, source: Tensor, target: Tensor) -> Tensor:
+    """Logits (B, G, V) of `target` (B, G) by prefill and one step a token, each given the true tokens before it."""
+    steps = target.shape[1]
+    state = model.prefill(source, steps=steps)
+    given = torch.cat([model.first(source).unsqueeze(1), target[:, :-1]], dim=1)  # (B, G)
+    logits = []
+    for tokens in given.unbind(1):
+        found, state = model.step(tokens, state)
+        logits.append(found)
+    return torch.stack(logits, dim=1)
 
 
 def _grade_batch(expected: Tensor, found: Tensor, target: Tensor) -> tuple[Tensor, ...]:

@@ -13,15 +13,17 @@ are those of any other model.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model import plugins, shapes
-from model.architectures import LanguageModel, build
+from model.architectures import build_any
 from model.errors import Unsupported
 from model.prune import check_share
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,24 @@ class Cut:
 
 @dataclass(frozen=True)
 class Group:
-    """Units of one layer that stand or fall alone; as many are kept as the field `count` of the smaller Config says.
+    """Units of one layer that stand or fall alone; as many are kept as the smaller Config's attribute `count` says.
 
     A tied parameter is cut under the first name that `named_parameters` gives it.
     """
 
     count: str
     cuts: tuple[Cut, ...]
+
+
+def made_by(layer: str, members: Tensor, *, bias: bool = True) -> list[Cut]:
+    """The cuts of units that the linear layer or convolution of that name puts out as `members`."""
+    cuts = [Cut(f"{layer}.weight", 0, members)]
+    return [*cuts, Cut(f"{layer}.bias", 0, members)] if bias else cuts
+
+
+def read_by(layer: str, members: Tensor) -> Cut:
+    """The cut of units that the linear layer or convolution of that name reads as `members`."""
+    return Cut(f"{layer}.weight", 1, members)
 
 
 def narrowed(architecture: str, config: Any, share: float) -> Any:
@@ -53,7 +66,7 @@ def narrowed(architecture: str, config: Any, share: float) -> Any:
     return _hook(shapes.load(architecture), "narrowed", architecture)(config, share)
 
 
-def structured(model: LanguageModel, architecture: str, config: Any, smaller: Any) -> LanguageModel:
+def structured(model: Model, architecture: str, config: Any, smaller: Any) -> Model:
     """A model of the Config `smaller` with the weightiest units of `model`; its device, format and mode are the same.
 
     A unit weighs the sum of squares of all that goes with it (the group norm of Wen et al., 2016, per unit); within
@@ -63,7 +76,7 @@ def structured(model: LanguageModel, architecture: str, config: Any, smaller: An
     tensors = narrow(dict(model.named_parameters()), groups, smaller)
     # the weights drawn here are overwritten; dropout's draws go on as they were
     with torch.random.fork_rng(devices=[]):
-        made = build(architecture, smaller)
+        made = build_any(architecture, smaller)
     like = next(model.parameters())
     made = made.to(like.device, like.dtype).train(model.training)
     with torch.no_grad():
@@ -71,7 +84,7 @@ def structured(model: LanguageModel, architecture: str, config: Any, smaller: An
             if parameter.shape != tensors[name].shape:  # copy_ would broadcast
                 raise ValueError(f"{name}: units() leaves {tensors[name].shape}, narrowed() wants {parameter.shape}")
             parameter.copy_(tensors[name])
-    return made
+    return cast(Model, made)  # of the same architecture, so of the same kind
 
 
 def _hook(module: object, name: str, architecture: str) -> Callable[..., Any]:
@@ -84,13 +97,18 @@ def _hook(module: object, name: str, architecture: str) -> Callable[..., Any]:
 @torch.no_grad()
 def narrow(tensors: dict[str, Tensor], groups: Sequence[Group], smaller: Any) -> dict[str, Tensor]:
     """The parameters `tensors` by name without the lightest units of each group; `smaller` counts what stays."""
-    left = dict(tensors)
+    # several groups may lie along one dimension of a parameter, so what stays is gathered before anything is cut
+    stays: dict[tuple[str, int], Tensor] = {}
     for group in groups:
         weights = _importance(tensors, group)  # (units,)
-        kept = weights.topk(int(getattr(smaller, group.count))).indices
+        light = weights.argsort(stable=True)[: len(weights) - int(getattr(smaller, group.count))]
         for cut in group.cuts:
-            indices = cut.members.to(kept.device)[kept].flatten().sort().values  # in their old order
-            left[cut.parameter] = left[cut.parameter].index_select(cut.dim, indices)
+            tensor = tensors[cut.parameter]
+            whole = torch.ones(tensor.shape[cut.dim], dtype=torch.bool, device=tensor.device)
+            stays.setdefault((cut.parameter, cut.dim), whole)[cut.members.to(light.device)[light]] = False
+    left = dict(tensors)
+    for (name, dim), mask in stays.items():
+        left[name] = left[name].index_select(dim, mask.nonzero().squeeze(1))  # in their old order
     return left
 
 

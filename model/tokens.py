@@ -34,6 +34,9 @@ CHINESE_SENTENCE = re.compile(rf"[^{_STOPS}\n]+[{_STOPS}]*[{_CLOSING}]*|[{_STOPS
 #: Chinese writes words without blanks: each character is a token, a run of other letters or digits one word.
 CHINESE_TOKEN = re.compile(r"[A-Za-z0-9]+|\S")
 
+#: A blank that Chinese has not: one that does not part two runs of letters or digits.
+CHINESE_BLANK = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])")
+
 
 def tokenize(
     text: str, *, language: str = "english", unit: str = "words", stop_words: bool = False, stems: bool = False
@@ -55,6 +58,18 @@ def tokenize(
             stream.extend(kept)
             stream.append(END)
     return _stem(stream) if stems else stream
+
+
+def detokenize(tokens: Iterable[str], options: TokenOptions) -> str:
+    """A line of text from `tokens` of a text that was split with `options`; the ends of sentences leave no trace.
+
+    Words stand apart, punctuation too; characters and Chinese as they are written.
+    """
+    kept = [token for token in tokens if token != END]
+    if options.get("unit") == "characters":
+        return "".join(kept).replace(BLANK, " ")
+    line = " ".join(kept)
+    return CHINESE_BLANK.sub("", line) if options.get("language") == "chinese" else line
 
 
 def _check(language: str, unit: str, stop_words: bool, stems: bool) -> None:

@@ -14,6 +14,7 @@ from model import ao
 from model import precision as precisions
 from model.architectures import LanguageModel
 from model.errors import Unsupported, UserError
+from model.shapes import MOMENTS
 from model.text import PAD, Text, Windows
 
 #: Largest norm of all gradients together (Pascanu et al., 2013); 1 is what GPT-2 and nanoGPT train with.
@@ -44,6 +45,17 @@ def optimizer(model: nn.Module, name: str, learning_rate: float, weight_decay: f
     raise UserError(f"There is no optimizer '{name}'.", f"Choose one of: {', '.join([*OPTIMIZERS, EIGHT_BIT])}.")
 
 
+def state_bytes(model: nn.Module, name: str) -> int:
+    """Bytes of the moments that the optimizer `name` keeps of what `model` has to train, exactly."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    each = ao.moment_bytes if name == EIGHT_BIT else _plain_moment_bytes
+    return MOMENTS[name] * sum(each(parameter) for parameter in parameters)
+
+
+def _plain_moment_bytes(parameter: Tensor) -> int:
+    return parameter.numel() * parameter.element_size()
+
+
 @dataclass(frozen=True)
 class WarmupCosine:
     """Factor on the learning rate: up in a line over `warmup` steps, then down a half cosine to 0 at `total` steps.
@@ -61,9 +73,9 @@ class WarmupCosine:
         return 0.5 * (1 + math.cos(math.pi * min((step - self.warmup) / max(self.total - self.warmup, 1), 1)))
 
 
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean negative log likelihood in nats of `target` (B, G) under `logits` (B, G, V); <pad> does not count."""
-    return F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD)
+def cross_entropy(logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Negative log likelihood in nats of `target` (B, G) under `logits` (B, G, V), mean or sum; <pad> counts not."""
+    return F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD, reduction=reduction)
 
 
 def checkpoint_activations(model: nn.Module) -> None:
@@ -92,7 +104,7 @@ class TrainingStep:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: nn.Module,
         optimizer: torch.optim.Optimizer,
         precision: str = "fp32",
         schedule: Callable[[int], float] | None = None,
@@ -140,22 +152,24 @@ class TrainingStep:
                 f"A batch of {len(source)} cannot be read in {self.accumulation} parts.",
                 "Take a larger batch, or a smaller accumulation.",
             )
-        graded = (target != PAD).sum()
+        graded = self._graded(target)
         parts = zip(source.tensor_split(self.accumulation), target.tensor_split(self.accumulation), strict=True)
         return torch.stack([self._backward(*part, graded) for part in parts]).sum()
 
     def _backward(self, source: Tensor, target: Tensor, graded: Tensor | None = None) -> Tensor:
         """Add to the gradients; the detached loss, as a mean over `target`, or over `graded` tokens where given."""
         with precisions.autocast(self.precision, self.device):
-            logits = self.model(source, target)
-            if graded is None:
-                loss = cross_entropy(logits, target)
-            else:
-                total = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=PAD, reduction="sum")
-                loss = total / graded
+            loss = self._loss(source, target) if graded is None else self._loss(source, target, "sum") / graded
         scaled = loss if self.scaler is None else self.scaler.scale(loss)
         scaled.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
+
+    def _loss(self, source: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+        return cross_entropy(self.model(source, target), target, reduction)
+
+    def _graded(self, target: Tensor) -> Tensor:
+        """How many tokens of `target` count."""
+        return (target != PAD).sum()
 
     def _set_learning_rate(self) -> None:
         # by hand: torch's schedulers warn when the scaler skips the very first step
@@ -186,7 +200,7 @@ class Plan:
     sequence_length: int = 32
     generated_length: int = 32
     optimizer: str = "adamw"
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_share: float = 0.05
     precision: str = "fp32"

@@ -3,13 +3,14 @@
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.axes import AXES, BY_NAME, Axis, Choice, Number
+from bench.axes import AXES, BY_NAME, Axis
+from bench.kinds import Choice
 from bench.record import Record, Status, Value
 
 #: Axes whose values are variants of the same work; a point's variant is what it has on these.
 VARIANT_AXES = tuple(axis.name for axis in AXES if axis.compares)
 
-WORKLOADS = {"train": "Training", "prefill": "Prefill", "decode": "Decode"}
+WORKLOADS = {"train": "Training", "prefill": "Prefill", "decode": "Decode", "classify": "Classify"}
 
 STATUS: dict[Status, str] = {
     "ok": "measured",
@@ -62,14 +63,15 @@ def point(values: Mapping[str, Value], names: Iterable[str]) -> str:
     'nano, batch size 8, amp-bf16'
     """
     names = list(names)
-    parts = [_named(BY_NAME[name], values[name]) for name in names if name not in VARIANT_AXES]
+    told = [name for name in names if name not in VARIANT_AXES and not BY_NAME[name].says_nothing(values[name])]
+    parts = [_named(BY_NAME[name], values[name]) for name in told]
     if any(name in VARIANT_AXES for name in names):
         parts.append(variant(values))
     return ", ".join(parts)
 
 
 def _named(axis: Axis, raw: Value) -> str:
-    return f"{axis.label} {value(raw)}" if isinstance(axis.kind, Number) else value(raw)
+    return value(raw) if axis.names_itself else f"{axis.label} {value(raw)}"
 
 
 def order(values: Mapping[str, Value], names: Iterable[str]) -> tuple[object, ...]:

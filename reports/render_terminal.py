@@ -89,7 +89,7 @@ def _table(studied: Study, title: str, records: Sequence[Record], graded: _Colum
         table.add_column(
             Text(_SHORT.get(column.name, column.name)), justify=column.align, overflow="fold", min_width=narrowest
         )
-    best = tables.best(records, lambda r: (studied.host(r).label, values(r)["size"]), _throughput)
+    best = tables.best(records, lambda r: (studied.host(r).label, *tables.league(r)), _throughput)
     measured = [_measured(record, throughput[place], factor, place in best) for place, record in enumerate(records)]
     for place, record in enumerate(records):
         measured[place] += [Text(graded[1][place] if record.status == "ok" else "")] if graded else []

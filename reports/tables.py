@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench import points
-from bench.axes import BY_NAME, Number
+from bench.axes import BY_NAME
+from bench.kinds import Number
 from bench.record import Metric, Record, Value
 from bench.units import digits, scale
 from reports import labels
@@ -64,7 +65,8 @@ def constant(records: Iterable[Record]) -> tuple[str, ...]:
 
 def axis_cell(name: str, raw: Value) -> Cell:
     """The value of an axis, sorted as the axis orders its values."""
-    return Cell(labels.value(raw), sort=labels.rank(name, raw)[1])
+    text = "" if BY_NAME[name].says_nothing(raw) else labels.value(raw)
+    return Cell(text, sort=labels.rank(name, raw)[1])
 
 
 def cells(values: Sequence[Measured | None], unit: str, emphases: Sequence[Emphasis]) -> tuple[str, list[Cell]]:
@@ -95,6 +97,11 @@ def best(
         if value is not None:
             members.setdefault(groups(record), []).append((value, place))
     return {max(group)[1] for group in members.values() if len(group) > 1}
+
+
+def league(record: Record) -> tuple[Value, ...]:
+    """What two points must share for one to be called the faster: a size, and a profile, which is the work itself."""
+    return values(record)["size"], values(record)["profile"]
 
 
 def simple(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]], note: str = "") -> Table:

@@ -58,6 +58,10 @@ CONFIGS["seq2seq"] = {
     "learned": CONFIGS["transformer"]["gpt2"],
 }
 
+# pruned, so that heads are no longer as wide together as the model
+CONFIGS["transformer"]["pruned"] = transformer.narrowed(CONFIGS["transformer"]["llama"], 0.5)
+CONFIGS["seq2seq"]["pruned"] = seq2seq.narrowed(CONFIGS["seq2seq"]["learned"], 0.5)
+
 #: By architecture, a model that learns in seconds.
 LEARNERS: dict[str, Callable[[int], Any]] = {
     "cnn": lambda rows: cnn.Config(rows, embedding=48, hidden=48, layers=1),

@@ -61,3 +61,19 @@ def test_bytes_of_a_quantized_model_are_not_given_out_for_exact():
     made = assembly.record(RUN, axes, [REPORT], [block(0)], "ok", None)
     assert made.costs["flops"] > 0
     assert not {"weights_B", "bytes_moved", "memory_B"} & set(made.costs)
+    assert "weights_B: they are counted in the format before quantization" in made.facts["uncounted"]
+
+
+def test_the_optimizers_state_is_what_the_process_counted():
+    axes = points.point({"workload": "train", "optimizer": "adamw-8bit"}).axes
+    counted = REPORT | {"facts": {"optimizer_state_B": 1234}}
+    assert assembly.record(RUN, axes, [counted], [block(0)], "ok", None).costs["optimizer_B"] == 1234
+    untold = assembly.record(RUN, axes, [], [], "crashed", "it ended")
+    assert "optimizer_B" not in untold.costs
+    assert "optimizer_B: torchao" in untold.facts["uncounted"]
+
+
+def test_a_plain_model_has_every_count():
+    made = assembly.record(RUN, points.point({}).axes, [REPORT], [block(0)], "ok", None)
+    assert {"weights_B", "bytes_moved", "memory_B", "activations_B", "optimizer_B"} <= set(made.costs)
+    assert "uncounted" not in made.facts

@@ -1,13 +1,17 @@
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import axes
+from bench import axes, ranges
 from bench.errors import UserError
+from bench.kinds import Duration
+from model import shapes
 
 
 def values(name, raw):
-    return axes.expand(axes.find(name), raw)
+    return ranges.expand(axes.find(name), raw)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +78,20 @@ def test_no_two_axes_share_a_flag():
     assert len(flags) == len(set(flags))
 
 
+@pytest.mark.parametrize("architecture", axes.BY_NAME["architecture"].kind.words())
+def test_every_dimension_of_an_architecture_is_an_axis(architecture):
+    has = {field.name for field in dataclasses.fields(shapes.load(architecture).Config)}
+    dimensions = {axis.name for axis in axes.AXES if axis.dimension}
+    # dropout is an axis, but not of the model's size; classes follow from the labels, and the rest from flags
+    assert has - dimensions <= {"dropout", "classes", "path", "trust_remote_code"}
+
+
+def test_every_axis_of_a_dimension_belongs_to_an_architecture():
+    configs = [shapes.load(name).Config for name in shapes.names()]
+    has = {field.name for config in configs for field in dataclasses.fields(config)}
+    assert {axis.name for axis in axes.AXES if axis.dimension} <= has
+
+
 @given(st.integers(1, 500), st.integers(0, 500), st.integers(1, 50))
 def test_a_range_with_a_step_is_pythons_range(first, span, step):
     assert values("batch_size", f"{first}-{first + span}+{step}") == list(range(first, first + span + 1, step))
@@ -87,3 +105,22 @@ def test_any_text_gives_values_or_one_clear_error(raw):
         except UserError as error:
             assert name in error.message
             assert error.remedy.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds"), [("60s", 60), ("2m", 120), ("1.5h", 5400), (0, 0), ("30", 30), (2.5, 2.5)]
+)
+def test_a_duration_is_seconds_whatever_its_unit(word, seconds):
+    assert Duration(0, 86_400).parse(word) == seconds
+
+
+@pytest.mark.parametrize("word", ["", "s", "-5", "5x", "1e9", "nan", "inf", "1.2.3", "1 m", "25h"])
+def test_what_is_no_duration_is_refused_with_what_is_allowed(word):
+    with pytest.raises(ValueError, match=r"is no time; 0 to 86,400 seconds"):
+        Duration(0, 86_400).parse(word)
+
+
+@pytest.mark.parametrize("word", ["rank:0", "energy:0", "energy:0.0", "energy:1.5", "rank:", "rank:-1", "rank:100000"])
+def test_a_factorization_that_keeps_nothing_is_refused_before_anything_starts(word):
+    with pytest.raises(UserError, match="factorize"):
+        axes.find("factorize").parse(word)

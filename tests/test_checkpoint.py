@@ -9,9 +9,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from model.architectures import build
+from model.architectures import build, build_classifier
 from model.checkpoint import ENTRY, Checkpoint, load, save
 from model.errors import UserError
+from model.shapes import classifier
 from model.shapes.lstm import Config
 from model.text import SPECIALS, Vocabulary
 
@@ -40,6 +41,23 @@ def test_a_checkpoint_comes_back_as_it_was(path: Path, config: Config):
         assert torch.equal(tensor, after.model.state_dict()[name]), name
     assert (after.model.projection.weight is after.model.embedding.weight) == config.tied
     assert not after.model.training
+
+
+def test_a_classifier_comes_back_with_its_labels(path: Path):
+    config = classifier.Config(vocabulary=12, hidden=8, layers=1, classes=2, encoder="cnn")
+    model = build_classifier("classifier", config, seed=1)
+    save(path, Checkpoint(model, "classifier", config, VOCABULARY, {}, labels=("bad", "good")))
+    after = load(path)
+    assert after.labels == ("bad", "good")
+    assert torch.equal(after.model.head.weight, model.head.weight)
+
+
+def test_a_classifier_without_a_name_for_each_class_is_one_sentence(path: Path):
+    config = classifier.Config(vocabulary=12, hidden=8, layers=1, classes=3, encoder="cnn")
+    model = build_classifier("classifier", config, seed=1)
+    save(path, Checkpoint(model, "classifier", config, VOCABULARY, {}, labels=("bad", "good")))
+    with pytest.raises(UserError, match="2 labels for 3 classes"):
+        load(path)
 
 
 def test_tied_weights_are_stored_once(path: Path):
@@ -98,6 +116,15 @@ def tampered(path: Path, change: Callable[[dict[str, torch.Tensor], dict[str, An
         (lambda tensors, entry: entry.update(config=7), "dimensions that 'lstm' does not have"),
         (lambda tensors, entry: entry.update(architecture="os"), "unknown architecture 'os'"),
         (lambda tensors, entry: entry.update(architecture=[1]), "unknown architecture"),
+        (
+            lambda tensors, entry: entry.update(
+                architecture="hf", config={"path": "someone/evil", "trust_remote_code": True}
+            ),
+            "names a model of transformers",
+        ),
+        (lambda tensors, entry: entry.update(labels=["a"]), "1 labels for 0 classes"),
+        (lambda tensors, entry: entry.update(labels=[1]), "carries no description"),
+        (lambda tensors, entry: entry.update(labels=1), "carries no description"),
         (lambda tensors, entry: entry.update(format=2), "has format 2"),
         (lambda tensors, entry: entry.pop("vocabulary"), "carries no description"),
         (lambda tensors, entry: entry.update(vocabulary=[1]), "carries no description"),

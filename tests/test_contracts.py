@@ -47,19 +47,29 @@ def small(architecture):
     return dimensions | {"architecture": architecture, "sequence_length": 4, "generated_length": 2}
 
 
-@pytest.mark.parametrize("architecture", axes.BY_NAME["architecture"].kind.words())
+#: Those that need no files (a model of transformers has its own tests, in test_hf_sweep).
+OURS = [name for name in axes.BY_NAME["architecture"].kind.words() if name != "hf"]
+
+
+@pytest.mark.parametrize("architecture", OURS)
 @pytest.mark.parametrize("workload", plugins.names("bench.workloads"))
-def test_every_workload_runs_on_every_architecture(workload, architecture):
+def test_every_workload_runs_on_every_architecture_or_is_unsupported_with_a_reason(workload, architecture):
     values = points.point(small(architecture) | {"workload": workload, "batch_size": 2}).axes
+    labels = shapes.labels_texts(architecture)
+    if (workload == "classify" and not labels) or (workload in ("prefill", "decode") and labels):
+        with pytest.raises(Unsupported, match="label.* texts"):
+            points.work(values)
+        return
     config, work = points.config(values), points.work(values)
-    model = architectures.build(architecture, config, seed=0)
-    batch = (torch.full((2, work.sequence_length), 5), torch.full((2, work.generated_length), 6))
+    model = architectures.build_any(architecture, config, seed=0)
+    graded = torch.tensor([0, 1]) if labels else torch.full((2, work.generated_length), 6)
+    batch = (torch.full((2, work.sequence_length), 5), graded)
     step = workloads.prepare(workload, workloads.Subject(model, [batch], "fp32", 1e-3, torch.device("cpu")), work)
     step()
     step()
 
 
-@pytest.mark.parametrize("architecture", axes.BY_NAME["architecture"].kind.words())
+@pytest.mark.parametrize("architecture", OURS)
 def test_a_shape_and_a_module_of_the_same_name_agree_on_the_parameters(architecture):
     assert architecture in plugins.names("model.architectures")
     for config in shapes.load(architecture).PRESETS.values():
@@ -67,12 +77,20 @@ def test_a_shape_and_a_module_of_the_same_name_agree_on_the_parameters(architect
         costs = shapes.load(architecture).costs(config, shapes.Work("train", 2, 8, 4))
         assert all(value >= 0 for value in dataclasses.astuple(costs))
         if costs.parameters < 30_000_000:
-            built = architectures.build(architecture, config)
+            built = architectures.build_any(architecture, config)
             assert sum(parameter.numel() for parameter in built.parameters()) == costs.parameters
 
 
-@pytest.mark.parametrize("architecture", axes.BY_NAME["architecture"].kind.words())
-def test_every_architecture_is_measured_in_every_compression_or_unsupported_with_a_reason(architecture):
+@pytest.fixture
+def settings(tmp_path):
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("good\tI like this film, it is fine\nbad\tI hate this film, it is dull\n" * 3)
+    inputs = {"labels": str(labels), "classes": 2}
+    return {"block_seconds": 0.001, "warmup_limit": 0, "corpus": None, "cache": None, "inputs": inputs}
+
+
+@pytest.mark.parametrize("architecture", OURS)
+def test_every_architecture_is_measured_in_every_compression_or_unsupported_with_a_reason(architecture, settings):
     variants = [
         {},
         {"prune": 0.5},
@@ -84,10 +102,22 @@ def test_every_architecture_is_measured_in_every_compression_or_unsupported_with
         {"quantize": "int4-weight"},
         {"quantize": "fp8"},
         {"quantize": "int8-dynamic", "precision": "amp-bf16"},
+        {"prune": 0.5, "prune_rounds": 2, "tuning_steps": 1},
+        {"prune": 0.5, "prune_scheme": "structured", "tuning_steps": 1},
+        {"prune": 0.5, "prune_rounds": 2},
+        {"tuning_steps": 1},
+        {"accumulation": 2},
+        {"checkpointing": "on"},
+        {"workload": "train"},
+        {"workload": "train", "accumulation": 2},
+        {"workload": "train", "accumulation": 3},
+        {"workload": "train", "checkpointing": "on", "precision": "amp-bf16"},
+        {"workload": "train", "optimizer": "adamw-8bit"},
     ]
+    workload = "classify" if shapes.labels_texts(architecture) else "decode"
     for variant in variants:
-        values = points.point(small(architecture) | variant | {"workload": "decode", "batch_size": 2}).axes
-        session = Session(values, {"block_seconds": 0.001, "warmup_limit": 0, "corpus": None, "cache": None})
+        values = points.point(small(architecture) | {"workload": workload, "batch_size": 2} | variant).axes
+        session = Session(values, settings)
         try:
             report = session.build()
         except Unsupported as reason:

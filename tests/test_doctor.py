@@ -21,9 +21,28 @@ def test_doctor_says_what_can_be_run_and_read_here_and_why_not_the_rest():
     formats = found["devices"]["cpu"]["formats"]
     assert formats["fp32"] == {"train": None, "prefill": None}
     assert "tensor cores" in formats["tf32"]["train"]
+    compiles = found["devices"]["cpu"]["compile"]
+    assert compiles is None or compiles.endswith(".")
     text = doctor()
     assert "run in fp32" in text
+    assert "compile models" in text
     assert max(len(line) for line in text.splitlines()[3:]) <= 80
+
+
+def test_without_a_compiler_nothing_can_be_compiled_and_the_rest_runs(tmp_path):
+    found = json.loads(doctor("--json", PATH=str(tmp_path), CXX="g++"))["devices"]["cpu"]
+    assert found["compile"].startswith("torch.compile needs a C++ compiler")
+    assert found["formats"]["fp32"] == {"train": None, "prefill": None}
+
+
+def test_a_compiled_point_without_a_compiler_is_an_unsupported_record(tmp_path, small_flags):
+    command = [sys.executable, "-P", "-m", "bench.cli", "run", "--compile=compiled", "-o", "jsonl"]
+    command += [f"--output-dir={tmp_path / 'out'}", *small_flags]
+    environment = os.environ | {"PATH": "", "CXX": ""}  # a name that cannot be run at all
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    record = json.loads(done.stdout)
+    assert record["status"] == "unsupported"
+    assert record["reason"].startswith("torch.compile needs a C++ compiler")
 
 
 @pytest.fixture

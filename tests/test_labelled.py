@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from model.errors import UserError
-from model.labelled import load, load_pairs, read_tsv
+from model.labelled import CHAPTERS, batches, load, load_pairs
+from model.shapes.classifier import PRESETS
 from model.text import EOS, UNK
+from model.tsv import read_tsv
 
 
 @pytest.fixture
@@ -34,6 +37,33 @@ def test_by_default_passages_of_the_manual_are_labelled_with_their_chapter():
     assert not {example.codes for example in data.train if UNK not in example.codes} & {
         example.codes for example in data.held_out if UNK not in example.codes
     }
+
+
+def test_a_batch_has_texts_of_the_asked_length_and_the_label_of_all_their_words(reviews: Path):
+    data = load(reviews, rows=200)
+    made = batches(data, 3, 15, count=4, seed=1)
+    assert [(texts.shape, labels.shape) for texts, labels in made] == [((3, 15), (3,))] * 4
+    words = {0: "hate", 1: "like"}
+    for texts, labels in made:
+        for codes, label in zip(texts.tolist(), labels.tolist(), strict=True):
+            assert words[label] in data.vocabulary.decode(codes)
+            assert words[1 - label] not in data.vocabulary.decode(codes)
+    assert {label for _, labels in made for label in labels.tolist()} == {0, 1}
+    assert torch.equal(made[0][0], batches(data, 3, 15, count=4, seed=1)[0][0])
+    with pytest.raises(UserError, match="labelled 'bad' together have 90 tokens; one text takes 91"):
+        batches(data, 1, 91, count=1, seed=0)
+
+
+def test_the_hash_is_of_the_texts_and_their_labels(reviews: Path):
+    before = load(reviews, rows=200)
+    reviews.write_text(reviews.read_text().replace("good", "fine"))
+    after = load(reviews, rows=200)
+    assert before.sha256 != after.sha256
+    assert after.description == "reviews.tsv"
+
+
+def test_the_presets_of_a_classifier_have_a_class_for_each_default_label():
+    assert {config.classes for config in PRESETS.values()} == {len(CHAPTERS)}
 
 
 def test_pairs_share_a_vocabulary_and_targets_end(tmp_path: Path):
@@ -79,6 +109,6 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path):
 
 def test_a_text_of_stop_words_only_is_one_sentence(tmp_path: Path):
     path = tmp_path / "labels.tsv"
-    path.write_text("good\tthe\nbad\tdull\n")
+    path.write_text("good\tthe\nbad\tdull\n" * 2)
     with pytest.raises(UserError, match="No word is left of the text 'the'"):
         load(path, rows=50, stop_words=True)

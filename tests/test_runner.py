@@ -15,6 +15,7 @@ import pytest
 from bench import planning, points, runner, runs
 from bench.errors import UserError
 from bench.executors.local import Child, ChildFailed
+from bench.inputs import Inputs
 from bench.opening import open_store
 from bench.planning import groups
 from bench.runner import Progress, Sweep
@@ -50,6 +51,19 @@ def test_every_point_has_a_record_and_a_failing_one_does_not_stop_the_rest(small
     assert found["fp32"].metrics["latency_s"].value > 0
     assert found["fp32"].costs["flops"] > 0
     assert found["fp32"].host["fingerprint"] == run.host["fingerprint"]
+
+
+def test_work_that_an_architecture_cannot_do_is_recorded_untried_and_the_rest_is_measured(small_spec, store):
+    axes = {"architecture": ["lstm", "classifier"], "workload": ["classify", "decode"], "embedding": "preset"}
+    run, shown = measure(small_spec(axes | {"heads": "preset"}), store)
+    found = {(r.axes["architecture"], r.axes["workload"]): r for r in runs.records(store, run)}
+    assert found["lstm", "decode"].status == found["classifier", "classify"].status == "ok"
+    for pair, said in ((("lstm", "classify"), "labels none"), (("classifier", "decode"), "continues none")):
+        assert found[pair].status == "unsupported"
+        assert said in found[pair].reason
+        assert found[pair].costs == {}
+        assert not store.children(run.run, found[pair].point)
+    assert shown.failures == 2
 
 
 def test_points_that_are_compared_alternate_within_each_round(small_spec, store):
@@ -181,6 +195,13 @@ def test_resume_of_a_changed_sweep_is_refused_with_what_changed(small_spec, stor
     runs.begin(small_spec(), store, "")
     with pytest.raises(UserError, match=said):
         runs.resume(small_spec(axes, **settings), store, corpus)
+
+
+def test_resume_with_other_labels_is_refused(small_spec, store):
+    runs.begin(small_spec(), store, "", Inputs("/before.tsv", classes=2))
+    with pytest.raises(UserError, match=r"labels = /before\.tsv, not /after\.tsv"):
+        runs.resume(small_spec(), store, "", Inputs("/after.tsv", classes=2))
+    assert runs.resume(small_spec(), store, "", Inputs("/before.tsv", classes=2)).inputs.labels == "/before.tsv"
 
 
 def test_resume_goes_on_with_the_run_that_was_measured_and_not_with_an_empty_one_after_it(small_spec, store):

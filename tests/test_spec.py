@@ -42,10 +42,45 @@ def test_a_flag_replaces_its_axis_in_every_grid():
     assert made.settings["rounds"] == 7
 
 
+def mixes(made):
+    names = ("profile", "batch_size", "sequence_length", "generated_length")
+    return [tuple(point.axes[name] for name in names) for point in made.points]
+
+
+def test_a_grid_of_profiles_has_the_lengths_of_each():
+    assert mixes(read('[[grid]]\nprofile = ["chat", "code"]\n')) == [("chat", 30, 161, 338), ("code", 1, 1500, 13)]
+
+
+def test_a_batch_size_given_beside_or_above_a_profile_wins():
+    beside = read('[[grid]]\nprofile = "chat"\nbatch_size = [1, 4]\n')
+    above = read('[base]\nprofile = "chat"\n[[grid]]\nbatch_size = [1, 4]\n')
+    assert mixes(beside) == mixes(above) == [("chat", 1, 161, 338), ("chat", 4, 161, 338)]
+
+
+def test_a_profile_from_a_flag_replaces_the_lengths_of_the_spec_and_none_keeps_them():
+    text = "[base]\nsequence_length = 99\n[[grid]]\nbatch_size = [2, 4]\n"
+    assert mixes(read(text, {"profile": "chat,none"})) == [
+        ("chat", 30, 161, 338),
+        ("none", 2, 99, 16),
+        ("none", 4, 99, 16),
+    ]
+
+
+def test_lengths_from_flags_win_over_a_profile_of_the_spec():
+    made = read('[base]\nprofile = "chat"\n', {"sequence_length": "7"})
+    assert mixes(made) == [("chat", 30, 7, 338)]
+
+
+def test_an_unknown_profile_suggests_the_nearest():
+    with pytest.raises(UserError, match="Did you mean 'summarize'"):
+        read('[base]\nprofile = "summarise"\n')
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("size = ", "line 1, column"),
+        ("[[grid]]\nmodel = 'gpt2@00000000'", "model cannot be chosen in a spec"),
         ("[[grid]]\nbatchsize = 1", "Did you mean 'batch_size'"),
         ("[[grid]]\nbatch_size = 0", "batch_size = 0 is out of range"),
         ("[[grid]]\nbatch_size = []", "batch_size has no value"),
@@ -99,7 +134,7 @@ TOML = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["size", "batch_size", "prune", "device", "x"]), TOML, max_size=3))
+@given(st.dictionaries(st.sampled_from(["size", "profile", "batch_size", "prune", "device", "x"]), TOML, max_size=3))
 def test_any_values_give_points_or_one_clear_error(grid):
     try:
         made = read("", grid)

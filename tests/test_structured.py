@@ -1,17 +1,22 @@
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from model import plugins, shapes
 from model.architectures import build
+from model.architectures._recurrent import layer_cuts
 from model.errors import Unsupported, UserError
 from model.generate import generate
 from model.quantize import stored_bytes
 from model.shapes import Work
 from model.shapes.lstm import Config, costs
-from model.structured import Cut, Group, narrow, narrowed, structured
+from model.structured import Group, narrowed, structured
 from model.train import TrainingStep, optimizer
+from tests.small_models import CONFIGS, EVERY, counted, model_of, random_codes, stepped
 
 TIED = Config(vocabulary=40, embedding=16, hidden=16, layers=2)
 UNTIED = Config(vocabulary=40, embedding=12, hidden=16, layers=3)
@@ -93,6 +98,134 @@ def test_the_smaller_model_trains_and_generates():
     assert generate(made, batch()[0], 3).shape[0] == 3
 
 
+every = pytest.mark.parametrize(("architecture", "option"), EVERY)
+
+
+def units_of(architecture: str, config: Any) -> tuple[Group, ...]:
+    return plugins.load("model.architectures", architecture).units(config)
+
+
+def silence(model: nn.Module, groups: Sequence[Group], smaller: Any) -> None:
+    """Set to zero, in each group, as many random units as `smaller` has no place for."""
+    parameters = dict(model.named_parameters())
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for group in groups:
+            units = len(group.cuts[0].members)
+            silent = torch.randperm(units, generator=generator)[: units - getattr(smaller, group.count)]
+            for cut in group.cuts:
+                parameters[cut.parameter].index_fill_(cut.dim, cut.members[silent].flatten(), 0.0)
+
+
+@every
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.7])
+def test_units_of_zeros_leave_the_logits_of_every_architecture_as_they_were(
+    architecture: str, option: str, share: float
+):
+    config = CONFIGS[architecture][option]
+    smaller = narrowed(architecture, config, share)
+    model = model_of(architecture, config)
+    silence(model, units_of(architecture, config), smaller)
+    source, target = random_codes(3, 6), random_codes(3, 5)
+    found = structured(model, architecture, config, smaller)
+    assert stored_bytes(found) < stored_bytes(model)
+    torch.testing.assert_close(found(source, target), model(source, target), atol=1e-5, rtol=0)
+    torch.testing.assert_close(stepped(found, source, target), model(source, target), atol=1e-5, rtol=0)
+
+
+@every
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_costs_after_pruning_are_those_of_the_smaller_model(architecture: str, option: str, share: float):
+    config = CONFIGS[architecture][option]
+    smaller = narrowed(architecture, config, share)
+    made = structured(model_of(architecture, config), architecture, config, smaller)
+    source, target = random_codes(2, 5), random_codes(2, 3)
+
+    def declared(phase: shapes.Phase) -> shapes.Costs:
+        return shapes.load(architecture).costs(smaller, shapes.Work(phase, 2, 5, 3))
+
+    assert declared("train").weights_B == stored_bytes(made)
+    step = TrainingStep(made, optimizer(made, "adamw", 1e-3))
+    assert declared("train").flops == counted(lambda: step(source, target))
+    with torch.no_grad():
+        assert declared("prefill").flops + declared("decode").flops == counted(lambda: stepped(made, source, target))
+
+
+@every
+def test_a_share_of_nothing_removes_nothing(architecture: str, option: str):
+    config = CONFIGS[architecture][option]
+    model, same = model_of(architecture, config), narrowed(architecture, config, 0.0)
+    source, target = random_codes(2, 5), random_codes(2, 3)
+    assert torch.equal(structured(model, architecture, config, same)(source, target), model(source, target))
+    for phase in ("train", "prefill", "decode"):
+        work = shapes.Work(phase, 2, 5, 3)
+        assert shapes.load(architecture).costs(same, work) == shapes.load(architecture).costs(config, work)
+
+
+@every
+def test_of_every_group_one_unit_stays_whatever_the_share(architecture: str, option: str):
+    config = CONFIGS[architecture][option]
+    smaller = narrowed(architecture, config, 0.999)
+    assert {getattr(smaller, group.count) for group in units_of(architecture, config)} == {1}
+
+
+@pytest.mark.parametrize("architecture", sorted(CONFIGS))
+def test_pruning_in_two_rounds_leaves_as_much_as_in_one(architecture: str):
+    for config in CONFIGS[architecture].values():
+        half, most = (narrowed(architecture, config, share) for share in (0.5, 0.75))
+        made = structured(model_of(architecture, config), architecture, config, half)
+        made = structured(made, architecture, half, most)
+        assert stored_bytes(made) == shapes.load(architecture).costs(most, shapes.Work("train", 1, 2, 1)).weights_B
+
+
+def test_a_head_of_keys_goes_with_the_heads_of_queries_that_look_at_it():
+    """Of 4 heads of queries, the first two look at the first head of keys; a head is 4 wide, the model 16."""
+    config = CONFIGS["transformer"]["llama"]
+    smaller = narrowed("transformer", config, 0.5)
+    assert (smaller.heads, smaller.kv_heads, smaller.head_width, smaller.query_width) == (2, 1, 4, 8)
+    model = model_of("transformer", config)
+    attention = model.blocks[1].attention
+    with torch.no_grad():
+        attention.out.weight[:, :8] *= 1e-3
+        attention.qkv.weight[16:20] *= 1e-3  # its keys
+        attention.qkv.weight[24:28] *= 1e-3  # its values
+        attention.qkv.weight[:8] *= 1e-3
+    made = structured(model, "transformer", config, smaller).blocks[1].attention
+    rows = [*range(8, 16), *range(20, 24), *range(28, 32)]
+    assert torch.equal(made.qkv.weight, attention.qkv.weight[rows])
+    assert torch.equal(made.out.weight, attention.out.weight[:, 8:])
+
+
+def test_a_unit_behind_a_gate_takes_its_row_of_the_gate_along():
+    config = replace(CONFIGS["transformer"]["llama"], feed_forward=6)
+    model = model_of("transformer", config)
+    layer = model.blocks[0].feed_forward
+    with torch.no_grad():
+        layer.up.weight[[1, 6 + 1, 4, 6 + 4]] *= 1e-3
+        layer.down.weight[:, [1, 4]] *= 1e-3
+    smaller = narrowed("transformer", config, 1 / 3)
+    made = structured(model, "transformer", config, smaller).blocks[0].feed_forward
+    assert torch.equal(made.up.weight, layer.up.weight[[0, 2, 3, 5, 6, 8, 9, 11]])
+    assert torch.equal(made.down.weight, layer.down.weight[:, [0, 2, 3, 5]])
+
+
+def test_the_bridge_of_a_cnn_loses_the_first_states_of_each_layers_lost_units():
+    """Of 2 layers of 8 units, the bridge makes h of the first, h of the second, c of the first and c of the second."""
+    config = CONFIGS["cnn"]["tied"]
+    model = model_of("cnn", config)
+    silent = [8 * block + unit for block, unit in ((0, 3), (1, 5), (2, 3), (3, 5))]
+    with torch.no_grad():
+        for layer, unit in ((0, 3), (1, 5)):
+            for cut in layer_cuts("decoder", layer, config.decoder, gates=4):
+                parameter = dict(model.decoder.named_parameters())[cut.parameter.removeprefix("decoder.")]
+                parameter.index_fill_(cut.dim, cut.members[unit], 0.0)
+        model.bridge.weight[silent] = 0
+        model.bridge.bias[silent] = 1e-3  # told apart from what stays
+    made = structured(model, "cnn", config, narrowed("cnn", config, 1 / 8))
+    kept = [row for row in range(32) if row not in silent]
+    assert torch.equal(made.bridge.bias, model.bridge.bias[kept])
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
 def test_a_share_out_of_range_is_one_sentence(share: float):
     with pytest.raises(UserError, match="cannot be pruned"):
@@ -103,64 +236,3 @@ def test_an_architecture_without_units_says_so(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delattr("model.shapes.lstm.narrowed")
     with pytest.raises(Unsupported, match="no units"):
         narrowed("lstm", TIED, 0.5)
-
-
-@dataclass(frozen=True)
-class BlockConfig:
-    """A Transformer block whose heads have a width of their own, so that their number can change."""
-
-    width: int = 8
-    heads: int = 4
-    head_width: int = 2
-    feed_forward: int = 12
-
-
-class Block(nn.Module):
-    """Attention with one matrix for queries, keys and values, then a feed-forward pair, each beside a residual."""
-
-    def __init__(self, config: BlockConfig) -> None:
-        super().__init__()
-        inner = config.heads * config.head_width
-        self.heads = config.heads
-        self.qkv = nn.Linear(config.width, 3 * inner)
-        self.out = nn.Linear(inner, config.width)
-        self.up = nn.Linear(config.width, config.feed_forward)
-        self.down = nn.Linear(config.feed_forward, config.width)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        q, k, v = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1)
-        )  # (B, heads, T, head_width) each
-        mixed = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
-        x = x + self.out(mixed)
-        return x + self.down(self.up(x).relu())
-
-
-def block_units(config: BlockConfig) -> list[Group]:
-    inner = config.heads * config.head_width
-    head = torch.arange(inner).view(config.heads, config.head_width)
-    thrice = torch.cat([head, head + inner, head + 2 * inner], 1)  # (heads, 3 * head_width)
-    unit = torch.arange(config.feed_forward).unsqueeze(1)
-    return [
-        Group("heads", (Cut("qkv.weight", 0, thrice), Cut("qkv.bias", 0, thrice), Cut("out.weight", 1, head))),
-        Group("feed_forward", (Cut("up.weight", 0, unit), Cut("up.bias", 0, unit), Cut("down.weight", 1, unit))),
-    ]
-
-
-def test_heads_and_feed_forward_units_of_a_transformer_block_are_removed_alike():
-    torch.manual_seed(0)
-    config = BlockConfig()
-    block = Block(config)
-    x = torch.randn(2, 5, 8)
-    with torch.no_grad():
-        for head in (0, 2):
-            block.qkv.weight.unflatten(0, (3, 4, 2))[:, head] = 0
-            block.qkv.bias.unflatten(0, (3, 4, 2))[:, head] = 0
-            block.out.weight[:, 2 * head : 2 * head + 2] = 0
-        block.up.weight[[1, 5, 11]] = 0
-        block.up.bias[[1, 5, 11]] = 0
-        block.down.weight[:, [1, 5, 11]] = 0
-    smaller = replace(config, heads=2, feed_forward=9)
-    made = Block(smaller)
-    made.load_state_dict(narrow(dict(block.named_parameters()), block_units(config), smaller))
-    torch.testing.assert_close(made(x), block(x), atol=1e-6, rtol=1e-5)

@@ -2,9 +2,8 @@ import pytest
 
 from bench import summary
 from bench.record import Block, MetricInfo, Warn
-from model.shapes import Costs
 
-COSTS = Costs(1000, 80, 4_000_000, 1, 1, 1, 1, 1, 1)
+TOKENS, FLOPS = 80, 4_000_000
 RAM = {"max_ram_B": MetricInfo("B", -1, "peak memory", "max")}
 POWER = {"avg_power_W": MetricInfo("W", 0, "average power")}
 
@@ -15,7 +14,7 @@ def block(round_, milliseconds, kind="timed", **readings):
 
 
 def metrics(blocks, provided=RAM, reasons=None, steps=None):
-    return summary.metrics(blocks, COSTS, provided, reasons or {}, steps)
+    return summary.metrics(blocks, TOKENS, FLOPS, provided, reasons or {}, steps)
 
 
 def test_latency_is_the_median_over_blocks_with_an_interval_over_blocks():
@@ -26,6 +25,12 @@ def test_latency_is_the_median_over_blocks_with_an_interval_over_blocks():
 def test_throughput_is_total_work_over_total_time():
     # 2 iterations of 80 tokens in 1 + 3 ms: 40,000 tokens/s, where the mean of the rates would be 53,333
     assert metrics([block(0, [1, 3])])["throughput_tokens_per_s"].value == pytest.approx(40_000)
+
+
+def test_throughput_needs_no_arithmetic_and_achieved_arithmetic_does():
+    found = summary.metrics([block(0, [1])], TOKENS, None, RAM, {}, None)
+    assert found["throughput_tokens_per_s"].value == pytest.approx(80_000)
+    assert "flops_per_s" not in found
 
 
 def test_percentiles_are_over_single_iterations():

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import UserError
-from model.tokens import BLANK, END, tokenize
+from model.tokens import BLANK, END, TokenOptions, detokenize, tokenize
 
 
 def test_english_characters_keep_their_blanks():
@@ -31,6 +31,19 @@ def test_no_token_holds_white_space_and_every_sentence_ends(text: str, language:
     tokens = tokenize(text, language=language, unit=unit)
     assert all(token == END or (token and not any(c.isspace() for c in token)) for token in tokens)
     assert not tokens or tokens[-1] == END
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("the cat sat.", {"unit": "characters"}),
+        ("我用 ai。", {"language": "chinese", "unit": "characters"}),
+        ("我用python3写hello world你呢?", {"language": "chinese"}),
+        ("the cat .", {}),
+    ],
+)
+def test_tokens_read_as_the_text_that_they_were(text: str, options: TokenOptions):
+    assert detokenize(tokenize(text, **options), options) == text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from model import shapes
+from model import shapes, train
 from model.architectures import LanguageModel, build
 from model.errors import Unsupported, UserError
 from model.generate import generate
@@ -132,13 +132,31 @@ def test_weight_decay_shrinks_the_weights():
 
 
 def test_optimizers_keep_the_moments_that_shapes_declare():
-    assert set(OPTIMIZERS) == set(shapes.MOMENTS)
+    assert {*OPTIMIZERS, EIGHT_BIT} == set(shapes.MOMENTS)
     for name in OPTIMIZERS:
         model = build("lstm", SMALL)
         made = optimizer(model, name, 1e-3)
         TrainingStep(model, made)(*some_batch())
         kept = sum(value.numel() for state in made.state.values() for value in state.values() if value.dim() > 0)
         assert kept == shapes.MOMENTS[name] * sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", shapes.MOMENTS)
+@pytest.mark.parametrize("hidden", [8, 64, 65])  # of 64, some tensors are stored in 8 bits; of 65, in no whole blocks
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_bytes_of_the_optimizers_state_are_counted_tensor_by_tensor(name: str, hidden: int, dtype: torch.dtype):
+    config = Config(vocabulary=400, embedding=hidden, hidden=hidden, layers=1)
+    model = build("lstm", config, seed=0).to(dtype)
+    made = optimizer(model, name, 1e-3)
+    TrainingStep(model, made)(*some_batch())
+    assert state_bytes(made) == train.state_bytes(model, name)
+    declared = shapes.costs(
+        "lstm", config, shapes.Work("train", 4, 6, 6, *[model.projection.weight.itemsize] * 2, name)
+    )
+    if name == EIGHT_BIT:
+        assert declared.optimizer_B <= state_bytes(made)
+    else:
+        assert declared.optimizer_B == state_bytes(made)
 
 
 def test_an_unknown_optimizer_lists_what_there_is():

@@ -135,6 +135,8 @@ def test_a_narrow_cache_takes_less_and_moves_more_to_be_widened():
         ({"hidden": 18}, "hidden = 18 cannot be divided among 4 heads"),
         ({"kv_heads": 3}, "heads = 4 cannot be divided among 3 kv_heads"),
         ({"hidden": 12}, "head of 3 values"),
+        ({"head_dim": 5}, "head of 5 values"),
+        ({"head_dim": 0}, "head_dim = 0"),
         ({"positions": "sinus"}, "learned, rotary"),
         ({"kv_cache": "int3"}, "kv_cache = 'int3'"),
         ({"tied": 1}, "tied = 1"),
@@ -146,3 +148,9 @@ def test_a_narrow_cache_takes_less_and_moves_more_to_be_widened():
 def test_a_dimension_that_cannot_be_is_one_sentence(wrong: dict[str, object], said: str):
     with pytest.raises(UserError, match=said):
         replace(LLAMA, **wrong)
+
+
+def test_heads_of_a_width_of_their_own_need_not_divide_the_model():
+    model = model_of("transformer", replace(LLAMA, hidden=18, head_dim=6))
+    assert model.blocks[0].attention.out.weight.shape == (18, 4 * 6)
+    assert model(random_codes(2, 3), random_codes(2, 4)).shape == (2, 4, 20)

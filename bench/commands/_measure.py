@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 from bench import units
-from bench.commands import _output
-from bench.errors import UserError
+from bench.commands import _inputs, _output
+from bench.errors import Unsupported, UserError
+from bench.inputs import Inputs
+from bench.points import Point
 from bench.spec import Spec
 
 
@@ -22,12 +24,13 @@ def measure(spec: Spec, flags: Mapping[str, Any], *, with_report: bool) -> int:
 
     _check_devices(spec)
     corpus = _corpus(flags["corpus"])
+    spec, inputs = _inputs.resolve(spec, flags)
     if flags["dry_run"]:
-        _dry_run(spec)
+        _dry_run(spec, inputs)
         return 0
     folder: Path = flags["output_dir"]
     with open_store(str(folder), create=True) as store, _alone(folder):
-        run = (runs.resume if flags["resume"] else runs.begin)(spec, store, corpus)
+        run = (runs.resume if flags["resume"] else runs.begin)(spec, store, corpus, inputs)
         stopped = False
         with _output.progress(spec, quiet=flags["quiet"]) as progress, _terminated_like_ctrl_c():
             try:
@@ -80,19 +83,32 @@ def _corpus(given: Path | None) -> str:
     return str(given.resolve())
 
 
-def _dry_run(spec: Spec) -> None:
+def _dry_run(spec: Spec, inputs: Inputs) -> None:
     from bench import planning, points
 
     if spec.description:
         click.echo(f"{spec.description}.\n")
     for point in spec.points:
-        memory = units.quantity(planning.memory_B(point), "B")
-        click.echo(f"{point.id}  {memory:>9}  {points.describe(point, spec.points)}")
+        memory = units.quantity(planning.memory_B(point, inputs), "B")
+        refused = _refusal(point, inputs)
+        told = f" (not supported: {refused})" if refused else ""
+        click.echo(f"{point.id}  {'—' if refused else memory:>9}  {points.describe(point, spec.points)}{told}")
     click.echo(
         f"\n{len(spec.points)} points in {spec.settings['repetitions']} processes each; about "
-        f"{units.duration(planning.estimate_s(spec))}.\nMemory: exact counts of tensors plus "
+        f"{units.duration(planning.estimate_s(spec, inputs))}.\nMemory: exact counts of tensors plus "
         f"{units.quantity(planning.CHILD_B, 'B')} for torch. Time: a guess at {planning.ASSUMED_FLOPS / 1e9:g} GFLOP/s."
     )
+
+
+def _refusal(point: Point, inputs: Inputs) -> str | None:
+    """Why the point cannot be run, as far as arithmetic tells."""
+    from bench import points
+
+    try:
+        points.tokens(point.axes, inputs)
+    except Unsupported as reason:
+        return str(reason)
+    return None
 
 
 @contextmanager

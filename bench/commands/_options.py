@@ -8,6 +8,7 @@ import click
 
 from bench import axes, spec
 from bench.axes import Axis
+from model.tokens import LANGUAGES, UNITS, TokenOptions
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -25,7 +26,7 @@ def axis_options(*names: str, several: bool) -> Callable[[Decorated], Decorated]
     """A flag for each of the axes `names` (all where none is given); `several` allows lists and ranges in its help."""
 
     def add(function: Decorated) -> Decorated:
-        chosen = [row for row in axes.AXES if not names or row.name in names]
+        chosen = [row for row in axes.AXES if row.name in names or not (names or row.found)]
         for row in reversed(chosen):
             function = _option(row, "VALUES" if several else "VALUE")(function)
         return function
@@ -43,6 +44,32 @@ def setting_options(function: Decorated) -> Decorated:
 def given(values: Mapping[str, Any], rows: tuple[Axis, ...]) -> dict[str, object]:
     """Those of `values` that belong to `rows` and were given."""
     return {row.name: values[row.name] for row in rows if values.get(row.name) is not None}
+
+
+def text_options(function: Decorated) -> Decorated:
+    """`--language`, `--unit`, `--without-stop-words` and `--stems`: how a text becomes tokens."""
+    for option in reversed(
+        (
+            click.option("--language", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True),
+            click.option(
+                "--unit", type=click.Choice(UNITS), default=UNITS[0], show_default=True, help="what a token is"
+            ),
+            click.option("--without-stop-words", is_flag=True, help="leave out the commonest words of the language"),
+            click.option("--stems", is_flag=True, help="train on word stems (Snowball)"),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def tokens_of(flags: Mapping[str, Any]) -> TokenOptions:
+    """What the flags of `text_options` say."""
+    return {
+        "language": flags["language"],
+        "unit": flags["unit"],
+        "stop_words": flags["without_stop_words"],
+        "stems": flags["stems"],
+    }
 
 
 corpus = click.option(

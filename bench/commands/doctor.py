@@ -62,6 +62,7 @@ def _print(facts: dict[str, Any], found: dict[str, Any]) -> None:
             else:
                 table.add_row(f"train in {format_}", *_answer(reasons["train"], escape))
                 table.add_row(f"infer in {format_}", *_answer(reasons["prefill"], escape))
+        table.add_row("compile models", *_answer(device["compile"], escape))
         for probe, reason in device["probes"].items():
             table.add_row(f"read {probe.replace('_', ' ')}", *_answer(reason, escape))
         console.print()

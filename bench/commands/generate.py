@@ -25,17 +25,20 @@ def command(model: Path, prompt: str, length: int, temperature: float, top_k: in
     """Print how MODEL (a file of `pinchpoint train`) continues a prompt; it stops at the end of a sentence."""
     import torch
 
-    from model import checkpoint, corpus
+    from model import checkpoint, tokens
+    from model.architectures import LanguageModel
     from model.errors import UserError
     from model.generate import generate
 
     trained = checkpoint.load(model)
-    words = [word for word in corpus.tokenize(prompt, **trained.text_options) if word != corpus.END]
+    if not isinstance(trained.model, LanguageModel):
+        raise UserError(f"'{model}' labels texts; it continues none.", "Give it texts with `pinchpoint classify`.")
+    words = [word for word in tokens.tokenize(prompt, **trained.text_options) if word != tokens.END]
     if not words:
         raise UserError("The prompt has no word in it.", "Give one or more words: --prompt 'The statement'.")
     source = torch.tensor([trained.vocabulary.encode(words)])  # (1, S)
     generator = torch.Generator().manual_seed(seed)
     codes = generate(trained.model, source, length, temperature=temperature, top_k=top_k, generator=generator)
-    continued = [word for word in trained.vocabulary.decode(codes[0].tolist()) if word != corpus.END]
-    click.echo(" ".join([*words, *continued]))
+    continued = trained.vocabulary.decode(codes[0].tolist())
+    click.echo(tokens.detokenize([*words, *continued], trained.text_options))
     return 0

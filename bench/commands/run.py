@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from bench import axes
-from bench.commands import _measure, _options
+from bench.commands import _inputs, _measure, _options
 from bench.errors import UserError
 from bench.spec import SETTINGS, parse
 
@@ -15,6 +15,8 @@ Examples:
   pinchpoint run                               train an LSTM of 1 M parameters
   pinchpoint run -s tiny -w decode -b 8 -n 32  generate 8 times 32 tokens
   pinchpoint run -w prefill --precision amp-bf16 -o json
+  pinchpoint run -a classifier -w classify --labels reviews.tsv
+  pinchpoint run -a hf --model my-llama/ -w decode
 """
 
 
@@ -22,6 +24,7 @@ Examples:
 @_options.axis_options(several=False)
 @_options.setting_options
 @_options.corpus
+@_inputs.options
 @_options.output_dir
 @_options.output
 @_options.quiet

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from bench import axes
-from bench.commands import _measure, _options
+from bench.commands import _inputs, _measure, _options
 from bench.spec import SETTINGS, read, shipped
 
 _EPILOG = """
@@ -26,6 +26,7 @@ Examples:
 @_options.axis_options(several=True)
 @_options.setting_options
 @_options.corpus
+@_inputs.options
 @_options.output_dir
 @_options.output
 @_options.quiet

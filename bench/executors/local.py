@@ -133,19 +133,39 @@ class Child:
 
 def inspect(limit_s: float = 120.0) -> dict[str, Any]:
     """What a child finds that can be run and read on this machine (see `bench.capabilities`)."""
-    child = Child()
     try:
-        child.ask(None, limit_s)
-        found: dict[str, Any] = child.ask({"do": "inspect"}, limit_s)["found"]
-        child.ask_to_finish()
-        child.finish()
+        found: dict[str, Any] = _ask_once({"do": "inspect"}, limit_s)["found"]
     except ChildFailed as failed:
         raise UserError(
             f"The child that looks at this machine failed: {failed.reason}.", "Reinstall torch."
         ) from failed
+    return found
+
+
+def fetch(model: str, *, trust_remote_code: bool, limit_s: float = 24 * 3600.0) -> str:
+    """The folder of the model of transformers that is called `model` on the hub, downloaded where it is not kept yet.
+
+    A day is enough for the largest over a slow line. Raises `UserError` where it cannot be had.
+    """
+    try:
+        answer = _ask_once({"do": "fetch", "model": model, "trust_remote_code": trust_remote_code}, limit_s)
+    except ChildFailed as failed:
+        remedy = "Install it, or give --model a folder that transformers' save_pretrained wrote."
+        raise UserError(f"The model '{model}' cannot be fetched: {failed.reason.rstrip('.')}.", remedy) from failed
+    return str(answer["folder"])
+
+
+def _ask_once(request: dict[str, Any], limit_s: float) -> dict[str, Any]:
+    """The answer of a child of its own to the one request. Raises `ChildFailed` where it gives none."""
+    child = Child()
+    try:
+        child.ask(None, limit_s)
+        answer = child.ask(request, limit_s)
+        child.ask_to_finish()
+        child.finish()
     finally:
         child.kill()
-    return found
+    return answer
 
 
 def cache_folder() -> Path:

@@ -53,7 +53,7 @@ def extra_info(session: Session, point: points.Point, report: dict[str, Any]) ->
         blocks.append(session.block("observed", -1, 0))
     provided, reasons = assembly.declared(report)
     costs = points.costs(point.axes)
-    metrics = summary.metrics(blocks, costs, provided, reasons, None)
+    metrics = summary.metrics(blocks, costs.tokens, costs.flops, provided, reasons, None)
     read = {
         reading: metrics[reading].reason if metrics[reading].value is None else metrics[reading].value
         for reading in READINGS

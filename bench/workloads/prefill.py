@@ -10,11 +10,11 @@ from model.shapes import Work
 
 def prepare(subject: Subject, work: Work) -> Step:
     """One pass over the next batch of prompts."""
-    subject.model.eval()
+    model = subject.language_model().eval()
     source = subject.sources()
 
     def iteration() -> None:
         with torch.inference_mode(), precision.autocast(subject.precision, subject.device):
-            subject.model.prefill(source())
+            model.prefill(source())
 
     return iteration

@@ -56,7 +56,7 @@ def build(architecture: str, config: Any, seed: int | None = None) -> LanguageMo
 
     Raises `UserError` for an unknown architecture, `Unsupported` for one that continues no text.
     """
-    model = _build(architecture, config, seed)
+    model = build_any(architecture, config, seed)
     if not isinstance(model, LanguageModel):
         raise Unsupported(f"The architecture '{architecture}' labels texts; it continues none.")
     return model
@@ -64,14 +64,15 @@ def build(architecture: str, config: Any, seed: int | None = None) -> LanguageMo
 
 def build_classifier(architecture: str, config: Any, seed: int | None = None) -> Classifier:
     """As `build`, for an architecture that labels texts. Raises `Unsupported` for one that does not."""
-    model = _build(architecture, config, seed)
+    model = build_any(architecture, config, seed)
     if not isinstance(model, Classifier):
         raise Unsupported(f"The architecture '{architecture}' continues texts; it labels none.")
     return model
 
 
-def _build(architecture: str, config: Any, seed: int | None) -> nn.Module:
+def build_any(architecture: str, config: Any, seed: int | None = None) -> LanguageModel | Classifier:
+    """As `build`, whichever of the two it is. Raises `UserError` for an unknown architecture."""
     module = plugins.load("model.architectures", architecture)
     if seed is not None:
         torch.manual_seed(seed)
-    return cast(nn.Module, module.build(config))
+    return cast(LanguageModel | Classifier, module.build(config))

@@ -1,4 +1,8 @@
-"""The blocks that Transformers of all kinds are built of. B, T and L are batch, queries and keys; H is the width."""
+"""The blocks that Transformers of all kinds are built of.
+
+B, T and L are batch, queries and keys; H is the width of the stream, D of a head, Q of all heads and I of the inner
+layer.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -7,6 +11,7 @@ from torch.nn import functional as F
 from model.architectures._kv_cache import KVCache
 from model.errors import Unsupported
 from model.shapes._transformer import Config
+from model.structured import Group, made_by, read_by
 
 #: Standard deviation of the start of every matrix (Radford et al., 2019); GPT-2 and Llama use the same.
 INITIAL_DEVIATION = 0.02
@@ -59,7 +64,7 @@ class Embedding(nn.Module):
         learned = config.positions == "learned"
         self.tokens = nn.Embedding(config.vocabulary, config.hidden)
         self.positions = nn.Embedding(config.context, config.hidden) if learned else None
-        self.rotary = None if learned else Rotary(config.head_dim, config.rotary_base)
+        self.rotary = None if learned else Rotary(config.head_width, config.rotary_base)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, codes: Tensor, start: int, padding: Tensor | None = None) -> tuple[Tensor, Angles | None]:
@@ -94,10 +99,10 @@ class SelfAttention(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.head_dim = config.head_dim
-        self.widths = [config.hidden, config.key_value_width, config.key_value_width]  # of queries, keys and values
+        self.head_dim = config.head_width
+        self.widths = [config.query_width, config.key_value_width, config.key_value_width]  # of queries, keys, values
         self.qkv = nn.Linear(config.hidden, sum(self.widths), bias=config.bias)
-        self.out = nn.Linear(config.hidden, config.hidden, bias=config.bias)
+        self.out = nn.Linear(config.query_width, config.hidden, bias=config.bias)
 
     def forward(
         self,
@@ -119,7 +124,7 @@ class SelfAttention(nn.Module):
             query, key = rotate(query, angles), rotate(key, angles)
         if cache is not None:
             key, value = cache.store(key, value, start)  # (B, kv_heads, L, D)
-        mixed = attend(query, key, value, mask, causal and mask is None and x.shape[1] > 1)  # (B, T, H)
+        mixed = attend(query, key, value, mask, causal and mask is None and x.shape[1] > 1)  # (B, T, Q)
         return self.out(mixed)  # type: ignore[no-any-return]  # torch leaves a module's call untyped
 
 
@@ -129,7 +134,7 @@ def split_heads(x: Tensor, head_dim: int) -> Tensor:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-    """Attention of `query` (B, heads, T, D) over `key` and `value` (B, kv_heads, L, D): heads aside, (B, T, H)."""
+    """Attention of `query` (B, heads, T, D) over `key` and `value` (B, kv_heads, L, D): side by side, (B, T, Q)."""
     grouped = query.shape[1] != key.shape[1]
     mixed = F.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=grouped
@@ -191,3 +196,32 @@ def initialize(model: nn.Module, layers: int) -> None:
             nn.init.normal_(parameter, std=INITIAL_DEVIATION / (2 * layers) ** 0.5 if writes else INITIAL_DEVIATION)
         elif name.endswith("bias"):
             nn.init.zeros_(parameter)
+
+
+def block_units(config: Config, block: str) -> list[Group]:
+    """The heads and the feed-forward units of the block of that name (see `model.structured`).
+
+    A head of keys goes with its values and with the heads of queries that look at it.
+    """
+    queries, keys = head_members(config)
+    fused = torch.cat([queries, config.query_width + keys], 1)  # the order of `SelfAttention.widths`
+    inner = torch.arange(config.inner).unsqueeze(1)  # (I, 1)
+    up = torch.cat([inner, config.inner + inner], 1) if config.gated else inner  # the gate's and the unit's own row
+    attention = made_by(f"{block}.attention.qkv", fused, bias=config.bias)
+    feed_forward = made_by(f"{block}.feed_forward.up", up, bias=config.bias)
+    return [
+        Group("key_value_heads", (*attention, read_by(f"{block}.attention.out", queries))),
+        Group("inner", (*feed_forward, read_by(f"{block}.feed_forward.down", inner))),
+    ]
+
+
+def head_members(config: Config) -> tuple[Tensor, Tensor]:
+    """Where each head of keys lies, with its values and with the queries that look at it.
+
+    The places of the queries among all queries are (kv_heads, heads / kv_heads * D); those of the keys, then of the
+    values, among all keys followed by all values (kv_heads, 2 * D).
+    """
+    heads = config.key_value_heads
+    queries = torch.arange(config.query_width).view(heads, -1)  # neighbouring heads of queries share one of keys
+    keys = torch.arange(config.key_value_width).view(heads, -1)
+    return queries, torch.cat([keys, config.key_value_width + keys], 1)

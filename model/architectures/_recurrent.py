@@ -1,5 +1,6 @@
 """Recurrent encoder-decoders: the encoder's last state is where the decoder starts, whatever their cells are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from model.architectures import LanguageModel
 from model.architectures._padding import real
 from model.shapes._recurrent import Config
+from model.structured import Cut, Group, made_by, read_by
 from model.text import BOS
 
 #: Half-width of the embedding's uniform start (Merity et al., 2018, AWD-LSTM): tied to the projection, torch's own
@@ -118,3 +120,48 @@ def encode(encoder: nn.RNNBase, embedded: Tensor, lengths: Tensor | None) -> tup
     packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
     output, state = encoder(packed)
     return pad_packed_sequence(output, batch_first=True, total_length=embedded.shape[1])[0], state
+
+
+def units(config: Config, gates: int) -> tuple[Group, ...]:
+    """The hidden units of each layer (see `model.structured`): encoder and decoder hand over states, so both lose one.
+
+    Attention matches and mixes the last layer's; what it puts out are units of their own.
+    """
+    hidden = config.hidden
+    alone = torch.arange(hidden).unsqueeze(1)  # (H, 1)
+    by_layer = [
+        layer_cuts("encoder", layer, config, gates) + layer_cuts("decoder", layer, config, gates)
+        for layer in range(config.layers)
+    ]
+    projected = projection_cuts(config, ("encoder.weight_ih_l0", "decoder.weight_ih_l0"))
+    if config.attention:
+        context_and_state = torch.arange(2 * hidden).view(2, hidden).T  # (H, 2)
+        by_layer[-1] += made_by("attention.key", alone, bias=False)
+        by_layer[-1] += [read_by("attention.key", alone), read_by("attention.mix", context_and_state)]
+        by_layer.append(made_by("attention.mix", alone, bias=False) + projected)
+    else:
+        by_layer[-1] += projected
+    return tuple(Group("hidden", tuple(cuts)) for cuts in by_layer)
+
+
+def layer_cuts(stack: str, layer: int, config: Config, gates: int) -> list[Cut]:
+    """Where the units of a layer lie within `stack`: in its own matrices, and in the next layer's columns."""
+    alone = torch.arange(config.hidden).unsqueeze(1)  # (H, 1)
+    stacked = torch.arange(gates * config.hidden).view(gates, config.hidden).T  # (H, gates): torch has them in a matrix
+    rows = [Cut(f"{stack}.{name}_l{layer}", 0, stacked) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    readers = [f"{stack}.weight_hh_l{layer}"]
+    if layer + 1 < config.layers:
+        readers.append(f"{stack}.weight_ih_l{layer + 1}")
+    return rows + [Cut(reader, 1, alone) for reader in readers]
+
+
+def projection_cuts(config: Config, readers: Sequence[str]) -> list[Cut]:
+    """Where the units that the projection reads lie: in its columns.
+
+    Where it is the embedding, `readers` are all that read an embedded token: their columns go too, so the tie stays.
+    """
+    alone = torch.arange(config.hidden).unsqueeze(1)  # (H, 1)
+    if not config.tied:
+        return [read_by("projection", alone)]
+    # the embedding's columns are the projection's
+    return [read_by("embedding", alone), *(Cut(reader, 1, alone) for reader in readers)]

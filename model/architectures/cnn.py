@@ -6,8 +6,10 @@ from torch import Tensor, nn
 from model.architectures import LanguageModel
 from model.architectures._convolution import Convolutions
 from model.architectures._padding import mean
-from model.architectures._recurrent import INITIAL_RANGE, layers
+from model.architectures._recurrent import INITIAL_RANGE, layer_cuts, layers, projection_cuts
 from model.shapes.cnn import Config
+from model.shapes.lstm import CELL
+from model.structured import Group, made_by, read_by
 from model.text import BOS
 
 LSTMState = tuple[Tensor, Tensor]  # h and c, (layers, B, H) each
@@ -60,3 +62,23 @@ class CNN(LanguageModel):
 def build(config: Config) -> CNN:
     """A model of `config` with fresh weights, drawn from torch's generator."""
     return CNN(config)
+
+
+def units(config: Config) -> tuple[Group, ...]:
+    """The channels of each convolution and the units of each layer of the decoder (see `model.structured`).
+
+    The bridge reads the last convolution's channels, and makes h and c of each of the decoder's units.
+    """
+    hidden, depth, decoder = config.hidden, config.layers, config.decoder
+    alone = torch.arange(hidden).unsqueeze(1)  # (H, 1)
+    states = torch.arange(2 * depth * hidden).view(2, depth, hidden).permute(1, 2, 0)  # (layers, H, 2): of h and of c
+    encoder = [f"encoder.layers.{layer}" for layer in range(depth)]
+    convolutions = [
+        [*made_by(layer, alone), read_by(reader, alone)]
+        for layer, reader in zip(encoder, [*encoder[1:], "bridge"], strict=True)
+    ]
+    recurrent = [
+        made_by("bridge", states[layer]) + layer_cuts("decoder", layer, decoder, CELL.gates) for layer in range(depth)
+    ]
+    recurrent[-1] += projection_cuts(decoder, (f"{encoder[0]}.weight", "decoder.weight_ih_l0"))
+    return tuple(Group("hidden", tuple(cuts)) for cuts in convolutions + recurrent)

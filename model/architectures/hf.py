@@ -1,6 +1,8 @@
 """Models of transformers, behind our own interface: decoder-only and encoder-decoder, from a folder or the hub."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -176,18 +178,37 @@ def build(config: Config) -> LanguageModel:
     `Unsupported` without the extra `hf`.
     """
     folder = fetch(config)
+    with _explained(config):
+        settings, kind, options = _open(folder)
+        model = kind.from_pretrained(folder.path, use_safetensors=True, dtype=torch.float32, **options)
+    return EncoderDecoder(model).eval() if settings.is_encoder_decoder else Causal(model).eval()
+
+
+def rehearse(config: Config) -> None:
+    """Load the code that `build` will need: the same model, with neither weights nor memory. Raises as `build` does."""
+    folder = fetch(config)
+    with _explained(config), torch.device("meta"):
+        settings, kind, options = _open(folder)
+        kind.from_config(settings, trust_remote_code=options["trust_remote_code"])
+
+
+def _open(folder: Config) -> tuple[Any, Any, dict[str, bool]]:
+    """transformers' configuration of the model, the class that builds it, and the options for either."""
     import transformers
 
-    options = {"local_files_only": True, "trust_remote_code": config.trust_remote_code}
+    options = {"local_files_only": True, "trust_remote_code": folder.trust_remote_code}
+    settings = transformers.AutoConfig.from_pretrained(folder.path, **options)
+    both = settings.is_encoder_decoder
+    return settings, transformers.AutoModelForSeq2SeqLM if both else transformers.AutoModelForCausalLM, options
+
+
+@contextmanager
+def _explained(config: Config) -> Iterator[None]:
     try:
-        settings = transformers.AutoConfig.from_pretrained(folder.path, **options)
-        both = settings.is_encoder_decoder
-        kind = transformers.AutoModelForSeq2SeqLM if both else transformers.AutoModelForCausalLM
-        model = kind.from_pretrained(folder.path, use_safetensors=True, dtype=torch.float32, **options)
+        yield
     except (OSError, ValueError, KeyError) as error:
         said = " ".join(str(error).split())[:300].rstrip(".")
         raise UserError(
             f"The model '{config.path}' cannot be loaded: {said}.",
-            "It needs config.json and .safetensors files; code of its own runs only with trust_remote_code.",
+            "It needs config.json and .safetensors files; code of its own runs only with --trust-remote-code.",
         ) from error
-    return EncoderDecoder(model).eval() if both else Causal(model).eval()

@@ -2,8 +2,10 @@
 
 from torch import nn
 
+from model.architectures import _recurrent
 from model.architectures._recurrent import Recurrent
-from model.shapes.rnn import Config
+from model.shapes.rnn import CELL, Config
+from model.structured import Group
 
 
 class RNN(Recurrent):
@@ -16,3 +18,8 @@ class RNN(Recurrent):
 def build(config: Config) -> RNN:
     """A model of `config` with fresh weights, drawn from torch's generator."""
     return RNN(config)
+
+
+def units(config: Config) -> tuple[Group, ...]:
+    """The hidden units of each layer; see `model.architectures._recurrent.units`."""
+    return _recurrent.units(config, CELL.gates)

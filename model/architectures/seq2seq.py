@@ -14,6 +14,8 @@ from model.architectures._blocks import (
     FeedForward,
     SelfAttention,
     attend,
+    block_units,
+    head_members,
     initialize,
     make_norm,
     split_heads,
@@ -21,6 +23,7 @@ from model.architectures._blocks import (
 from model.architectures._kv_cache import KVCache
 from model.architectures._padding import real
 from model.shapes.seq2seq import Config
+from model.structured import Group, made_by, read_by
 from model.text import BOS
 
 #: Keys and values (B, kv_heads, S, D) that a layer of the decoder made of the source.
@@ -92,10 +95,10 @@ class CrossAttention(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.head_dim = config.head_dim
-        self.query = nn.Linear(config.hidden, config.hidden, bias=config.bias)
+        self.head_dim = config.head_width
+        self.query = nn.Linear(config.hidden, config.query_width, bias=config.bias)
         self.key_value = nn.Linear(config.hidden, 2 * config.key_value_width, bias=config.bias)
-        self.out = nn.Linear(config.hidden, config.hidden, bias=config.bias)
+        self.out = nn.Linear(config.query_width, config.hidden, bias=config.bias)
 
     def remember(self, states: Tensor) -> KeysValues:
         """Keys and values (B, kv_heads, S, D) of the encoder's `states` (B, S, H)."""
@@ -104,7 +107,7 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: KeysValues, mask: Tensor | None) -> Tensor:
         """What each of `x` (B, T, H) finds in `memory`, where `mask` (B, 1, 1, S) is true."""
-        mixed = attend(split_heads(self.query(x), self.head_dim), *memory, mask, causal=False)  # (B, T, H)
+        mixed = attend(split_heads(self.query(x), self.head_dim), *memory, mask, causal=False)  # (B, T, Q)
         return self.out(mixed)  # type: ignore[no-any-return]  # torch leaves a module's call untyped
 
 
@@ -139,3 +142,21 @@ class DecoderBlock(nn.Module):
 def build(config: Config) -> Seq2Seq:
     """A model of `config` with fresh weights, drawn from torch's generator."""
     return Seq2Seq(config)
+
+
+def units(config: Config) -> tuple[Group, ...]:
+    """The heads and the feed-forward units of each block of either side, and the heads of cross attention."""
+    groups = []
+    for i in range(config.layers):
+        decoder = f"decoder.{i}"
+        groups += block_units(config, f"encoder.{i}") + block_units(config, decoder)
+        groups.append(cross_heads(config, f"{decoder}.cross"))
+    return tuple(groups)
+
+
+def cross_heads(config: Config, attention: str) -> Group:
+    """The heads of the `CrossAttention` of that name: keys and values, with the queries that look at them."""
+    queries, keys = head_members(config)
+    made = made_by(f"{attention}.query", queries, bias=config.bias)
+    made += made_by(f"{attention}.key_value", keys, bias=config.bias)
+    return Group("key_value_heads", (*made, read_by(f"{attention}.out", queries)))

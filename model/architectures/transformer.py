@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from model.architectures import LanguageModel, _kv_cache
-from model.architectures._blocks import Block, Embedding, initialize, make_norm
+from model.architectures._blocks import Block, Embedding, block_units, initialize, make_norm
 from model.architectures._kv_cache import KVCache
 from model.architectures._padding import aligned, visible
 from model.shapes.transformer import Config
+from model.structured import Group
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,8 @@ class Transformer(LanguageModel):
 def build(config: Config) -> Transformer:
     """A model of `config` with fresh weights, drawn from torch's generator."""
     return Transformer(config)
+
+
+def units(config: Config) -> tuple[Group, ...]:
+    """The heads and the feed-forward units of each block."""
+    return tuple(group for i in range(config.layers) for group in block_units(config, f"blocks.{i}"))

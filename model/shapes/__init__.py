@@ -11,8 +11,11 @@ Phase = Literal["train", "prefill", "decode"]
 #: Bytes of one stored weight and of one activation, by precision: amp-* keeps fp32 weights and computes in 16 bits.
 ITEMSIZES = {"fp32": (4, 4), "tf32": (4, 4), "amp-bf16": (4, 2), "amp-fp16": (4, 2), "bf16": (2, 2)}
 
-#: Bytes of optimizer state per trained parameter, in units of one fp32 value: AdamW and Adam keep two moments.
-MOMENTS = {"sgd": 0, "adam": 2, "adamw": 2}
+#: Moments that an optimizer keeps of each trained parameter, in the parameter's own format but for those in 8 bits.
+MOMENTS = {"sgd": 0, "adam": 2, "adamw": 2, "adamw-8bit": 2}
+
+#: Of 8-bit moments, a block of so many values shares one fp32 scale (Dettmers et al., 2022; torchao's default).
+MOMENT_BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,9 @@ class Work:
     """One iteration of a workload, as far as its cost depends on it.
 
     `train` reads `sequence_length` tokens and is graded on the next `generated_length`; `prefill` reads
-    `sequence_length` tokens; `decode` generates `generated_length` tokens one step at a time.
+    `sequence_length` tokens; `decode` generates `generated_length` tokens one step at a time. `accumulation` is the
+    number of parts that a training batch is read in, and with `checkpointing` blocks compute their activations again:
+    a shape by itself knows of neither, `costs` of this module does.
     """
 
     phase: Phase
@@ -30,6 +35,8 @@ class Work:
     weight_itemsize: int = 4
     activation_itemsize: int = 4
     optimizer: str = "adamw"
+    accumulation: int = 1
+    checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,24 @@ def names() -> tuple[str, ...]:
 def load(architecture: str) -> Shape:
     """The shape module of `architecture`. Raises `UserError` for an unknown one."""
     return cast(Shape, plugins.load("model.shapes", architecture))
+
+
+def labels_texts(architecture: str) -> bool:
+    """Whether the architecture labels texts instead of continuing them: its shape then says `LABELS_TEXTS = True`."""
+    return bool(getattr(load(architecture), "LABELS_TEXTS", False))
+
+
+def costs(architecture: str, config: Any, work: Work) -> Costs:
+    """Counts of `work` for `config`, its batch read in parts and its blocks computed again where it says so.
+
+    They are exact but for these: `activations_B` with checkpointing and `optimizer_B` of 8-bit moments are the least
+    that there is, and `bytes_moved` leaves out what is computed again. FLOPs never count that (Chowdhery et al.,
+    2022, PaLM, appendix B: model FLOPs). Raises `UserError` for an unknown architecture.
+    """
+    from model.shapes import _parts  # it counts with this module's own Work and Costs
+
+    shape = load(architecture)
+    return _parts.costs(shape, config, work) if work.phase == "train" else shape.costs(config, work)
 
 
 def presets() -> tuple[str, ...]:

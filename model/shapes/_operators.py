@@ -7,7 +7,7 @@ for its weights and for its inputs.
 
 from dataclasses import astuple, dataclass
 
-from model.shapes import MOMENTS, Costs, Work
+from model.shapes import MOMENT_BLOCK, MOMENTS, Costs, Work
 
 #: Bytes of one token's code: torch indexes with int64.
 CODE_B = 8
@@ -122,11 +122,19 @@ def cast_bytes(work: Work, parameters: int) -> int:
     return parameters * work.weight_itemsize + copies if copies else 0
 
 
+def moments_bytes(work: Work, parameters: int) -> int:
+    """Bytes of the optimizer's state. In 8 bits the least: tensors too small for it keep the format of the weights."""
+    moments = MOMENTS[work.optimizer]
+    if work.optimizer == "adamw-8bit":
+        return moments * (parameters + 4 * (parameters // MOMENT_BLOCK))
+    return moments * parameters * work.weight_itemsize  # torch gives the moments the format of their parameter
+
+
 def optimizer_bytes(work: Work, parameters: int) -> int:
     """Bytes that clipping and the update move."""
     # clipping reads the gradients for their norm, then reads and writes them; the update reads weight and gradient and
     # writes the weight, and reads and writes each moment
-    return parameters * work.weight_itemsize * (3 + 3 + 2 * MOMENTS[work.optimizer])
+    return parameters * work.weight_itemsize * (3 + 3) + 2 * moments_bytes(work, parameters)
 
 
 def training(work: Work, parameters: int, tokens: int, step: Operator) -> Costs:
@@ -139,8 +147,7 @@ def training(work: Work, parameters: int, tokens: int, step: Operator) -> Costs:
         bytes_moved=step.moved + step.backward_moved + cast_bytes(work, parameters) + optimizer_bytes(work, parameters),
         weights_B=weights,
         gradients_B=weights,
-        # torch gives the moments the format of their parameter
-        optimizer_B=MOMENTS[work.optimizer] * weights,
+        optimizer_B=moments_bytes(work, parameters),
         activations_B=step.kept + autocast_copies_bytes(work, parameters),
         state_B=0,  # in training it is among the activations
     )

@@ -1,10 +1,11 @@
 """What recurrent encoder-decoders share: their dimensions, and what their layers and the whole model cost."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.shapes import Costs, Work
 from model.shapes._dimensions import check_counts, check_flags, check_share
+from model.shapes._narrowing import left
 from model.shapes._operators import (
     Operator,
     attention,
@@ -49,6 +50,14 @@ class Config:
     def inputs(self) -> tuple[int, ...]:
         """Width of what each layer of a stack reads, first to last."""
         return (self.embedding, *[self.hidden] * (self.layers - 1))
+
+
+def narrowed(config: Config, share: float) -> Config:
+    """The Config after `share` of the hidden units of each layer is removed; a tied embedding narrows with them."""
+    hidden = left(config.hidden, share)
+    if not config.tied and hidden == config.embedding:
+        hidden += 1  # equal widths would tie two matrices that are not one
+    return replace(config, hidden=hidden, embedding=hidden if config.tied else config.embedding)
 
 
 @dataclass(frozen=True)

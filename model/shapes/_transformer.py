@@ -1,10 +1,11 @@
 """What Transformers of all kinds share: their dimensions, and what one block costs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.errors import UserError
 from model.shapes import Work
 from model.shapes._dimensions import check_choice, check_counts, check_flags, check_positive, check_share
+from model.shapes._narrowing import left
 from model.shapes._operators import Operator, attention, elementwise, linear, lookup
 
 POSITIONS = ("learned", "rotary")
@@ -12,7 +13,7 @@ ACTIVATIONS = ("gelu", "swiglu")
 NORMS = ("layer", "rms")
 
 #: Bytes of one cached key or value by the cache's format; `auto` is the format of the activations.
-KV_CACHE_ITEMSIZES = {"auto": None, "fp32": 4, "bf16": 2}
+KV_CACHE_ITEMSIZES = {"auto": None, "fp32": 4, "bf16": 2, "int8": 1}
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,12 @@ class Config:
     """Dimensions of a pre-norm Transformer (Xiong et al., 2020); GPT-2 and Llama are members of this family.
 
     `hidden` is the model's width, `layers` the blocks (of the encoder and of the decoder each, where there are both).
-    `kv_heads` below `heads` is grouped-query attention (Ainslie et al., 2023); None has one a head. `feed_forward` is
-    the inner width; None is 4 times the width for GELU, and 8/3 times, in whole eights, for SwiGLU (Shazeer, 2020),
-    which has three matrices instead of two. `context` rows of positions are learned; rotary ones (Su et al., 2021)
-    have no bound. `bias` is that of every linear layer but the projection, which has none, and of LayerNorm.
-    Raises `UserError` for a dimension that cannot be.
+    `kv_heads` below `heads` is grouped-query attention (Ainslie et al., 2023); None has one a head. `head_dim` is the
+    width of a head; None divides the model's width among the heads, and another width makes the attention narrower or
+    wider than the model. `feed_forward` is the inner width; None is 4 times the width for GELU, and 8/3 times, in whole
+    eights, for SwiGLU (Shazeer, 2020), which has three matrices instead of two. `context` rows of positions are
+    learned; rotary ones (Su et al., 2021) have no bound. `bias` is that of every linear layer but the projection, which
+    has none, and of LayerNorm. Raises `UserError` for a dimension that cannot be.
     """
 
     vocabulary: int
@@ -32,6 +34,7 @@ class Config:
     layers: int
     heads: int
     kv_heads: int | None = None
+    head_dim: int | None = None
     feed_forward: int | None = None
     positions: str = "rotary"
     context: int = 1024
@@ -45,7 +48,7 @@ class Config:
     kv_cache: str = "auto"
 
     def __post_init__(self) -> None:
-        optional = [name for name in ("kv_heads", "feed_forward") if getattr(self, name) is not None]
+        optional = [name for name in ("kv_heads", "head_dim", "feed_forward") if getattr(self, name) is not None]
         check_counts(self, ("vocabulary", "hidden", "layers", "heads", "context", *optional))
         check_choice(self, "positions", POSITIONS)
         check_choice(self, "activation", ACTIVATIONS)
@@ -54,22 +57,32 @@ class Config:
         check_flags(self, ("tied", "bias"))
         check_share(self, "dropout")
         check_positive(self, ("rotary_base", "norm_epsilon"))
-        for name, whole, part in (("hidden", self.hidden, self.heads), ("heads", self.heads, self.key_value_heads)):
-            if whole % part:
-                raise UserError(
-                    f"{name} = {whole} cannot be divided among {part} {'heads' if name == 'hidden' else 'kv_heads'}.",
-                    f"Give a multiple of {part}, or another number of them.",
-                )
-        if self.positions == "rotary" and self.head_dim % 2:
+        if self.head_dim is None:
+            self._check_divisible("hidden", "heads", self.heads)
+        self._check_divisible("heads", "kv_heads", self.key_value_heads)
+        if self.positions == "rotary" and self.head_width % 2:
             raise UserError(
-                f"A head of {self.head_dim} values cannot be rotated in pairs.",
-                f"Give hidden as an even multiple of {self.heads}, or learned positions.",
+                f"A head of {self.head_width} values cannot be rotated in pairs.",
+                f"Give an even head_dim, hidden as an even multiple of {self.heads}, or learned positions.",
+            )
+
+    def _check_divisible(self, name: str, among: str, parts: int) -> None:
+        whole = getattr(self, name)
+        if whole % parts:
+            raise UserError(
+                f"{name} = {whole} cannot be divided among {parts} {among}.",
+                f"Give a multiple of {parts}, or another number of them.",
             )
 
     @property
-    def head_dim(self) -> int:
+    def head_width(self) -> int:
         """Width of one head."""
-        return self.hidden // self.heads
+        return self.hidden // self.heads if self.head_dim is None else self.head_dim
+
+    @property
+    def query_width(self) -> int:
+        """Width of all queries of a token, and of what its heads find."""
+        return self.heads * self.head_width
 
     @property
     def key_value_heads(self) -> int:
@@ -79,7 +92,7 @@ class Config:
     @property
     def key_value_width(self) -> int:
         """Width of all keys of a token, and of all its values."""
-        return self.key_value_heads * self.head_dim
+        return self.key_value_heads * self.head_width
 
     @property
     def inner(self) -> int:
@@ -94,19 +107,25 @@ class Config:
         return self.activation == "swiglu"
 
 
+def narrowed(config: Config, share: float) -> Config:
+    """The Config after `share` of the heads and of the feed-forward units of each layer is removed.
+
+    Heads go in whole groups: a head of keys and values with the heads of queries that look at it. Those that stay are
+    as wide as they were, so the attention is then narrower than the model.
+    """
+    groups = left(config.key_value_heads, share)
+    return replace(
+        config,
+        heads=groups * (config.heads // config.key_value_heads),
+        kv_heads=groups,
+        head_dim=config.head_width,
+        feed_forward=left(config.inner, share),
+    )
+
+
 def stream_itemsize(work: Work) -> int:
     """Bytes of a value of the residual stream: autocast leaves sums and norms in the weights' format."""
     return max(work.weight_itemsize, work.activation_itemsize)
-
-
-def kv_itemsize(config: Config, work: Work) -> int:
-    """Bytes of one cached key or value."""
-    return KV_CACHE_ITEMSIZES[config.kv_cache] or work.activation_itemsize
-
-
-def kv_cache_bytes(config: Config, work: Work, tokens: int) -> int:
-    """Keys and values of `tokens` (over the batch) in every layer."""
-    return 2 * config.layers * config.key_value_width * tokens * kv_itemsize(config, work)
 
 
 def linear_parameters(config: Config, width: int, out: int) -> int:
@@ -121,9 +140,9 @@ def norm_parameters(config: Config) -> int:
 
 def attention_parameters(config: Config) -> int:
     """An attention layer: queries, keys and values in one matrix, and what mixes the heads."""
-    width = config.hidden
-    return linear_parameters(config, width, width + 2 * config.key_value_width) + linear_parameters(
-        config, width, width
+    width, queries = config.hidden, config.query_width
+    return linear_parameters(config, width, queries + 2 * config.key_value_width) + linear_parameters(
+        config, queries, width
     )
 
 
@@ -197,13 +216,13 @@ def feed_forward(config: Config, work: Work, tokens: int, calls: int = 1) -> Ope
 
 def self_attention(config: Config, work: Work, batch: int, queries: int, calls: int = 1) -> Operator:
     """Norm, queries, keys and values, rotation, heads mixed, residual sum: all but the attention itself."""
-    tokens, width = batch * queries, config.hidden
+    tokens, width = batch * queries, config.query_width
     return (
         norm(config, work, tokens, calls)
-        + linear(work, tokens, width, width + 2 * config.key_value_width, bias=config.bias, calls=calls)
+        + linear(work, tokens, config.hidden, width + 2 * config.key_value_width, bias=config.bias, calls=calls)
         + rotation(config, work, tokens, width)
         + rotation(config, work, tokens, config.key_value_width)
-        + linear(work, tokens, width, width, bias=config.bias, calls=calls)
+        + linear(work, tokens, width, config.hidden, bias=config.bias, calls=calls)
         + residual(config, work, tokens)
     )
 
@@ -211,19 +230,7 @@ def self_attention(config: Config, work: Work, batch: int, queries: int, calls: 
 def attend(config: Config, work: Work, batch: int, queries: int, keys: int, pairs: int | None = None) -> Operator:
     """Attention of every head; `pairs` a sequence where not each of `queries` sees each of `keys`."""
     pairs = queries * keys if pairs is None else pairs
-    return attention(work, batch, config.heads, config.key_value_heads, config.head_dim, queries, keys, pairs)
-
-
-def cached(config: Config, work: Work, written: int, read: int) -> Operator:
-    """Keys and values of `written` tokens put into the cache, and of `read` ones taken out of another format.
-
-    A cache in the format of the activations is read in place, by the attention itself.
-    """
-    itemsize, activation = kv_itemsize(config, work), work.activation_itemsize
-    moved = 2 * config.key_value_width * written * (activation + itemsize)
-    if itemsize != activation:
-        moved += 2 * config.key_value_width * read * (activation + itemsize)
-    return Operator(moved=moved)
+    return attention(work, batch, config.heads, config.key_value_heads, config.head_width, queries, keys, pairs)
 
 
 def embedded(config: Config, work: Work, batch: int, length: int) -> Operator:
@@ -243,14 +250,16 @@ def projected(config: Config, work: Work, tokens: int) -> Operator:
     return norm(config, work, tokens) + linear(work, tokens, config.hidden, config.vocabulary, bias=False)
 
 
-def block_transient(config: Config, tokens: int) -> int:
+def block_transient(config: Config, tokens: int, copied: int = 0) -> int:
     """The most values that live at one moment within a block, when nothing is kept for backward.
 
     Beside the block's input, the sum after its attention and a normalized copy: in the feed-forward layer both halves,
     the SiLU and the product (without a gate: before and after the GELU); in the attention the fused product, the
-    rotated queries and keys, what comes out, and its copy with the heads side by side.
+    rotated queries and keys, what comes out, its copy with the heads side by side, and the `copied` values of a cache
+    in another format.
     """
-    queries, pair = config.hidden, 2 * config.key_value_width
+    queries, pair = config.query_width, 2 * config.key_value_width
     rotated = queries + pair // 2 if config.positions == "rotary" else 0
     inner = (4 if config.gated else 2) * config.inner
-    return tokens * (3 * config.hidden + max(inner, queries + pair + rotated + 2 * queries))
+    attended = queries + pair + rotated + 2 * queries
+    return tokens * 3 * config.hidden + max(tokens * inner, tokens * attended + copied)

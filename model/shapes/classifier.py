@@ -19,6 +19,8 @@ from model.shapes._operators import (
     training,
 )
 
+LABELS_TEXTS = True
+
 ENCODERS = ("bag-of-words", "cnn", "lstm", "rnn", "transformer")
 
 #: Neighbours that a convolution sees (Kim, 2014, takes 3 to 5).
@@ -59,11 +61,12 @@ class Config:
         return _recurrent.Config(self.vocabulary, self.hidden, self.hidden, self.layers, self.dropout)
 
 
+#: With as many classes as the default texts have labels, the chapters of `model.labelled`.
 PRESETS = {
-    "nano": Config(vocabulary=4096, hidden=128, layers=2),
-    "tiny": Config(vocabulary=8192, hidden=256, layers=4),
-    "small": Config(vocabulary=16384, hidden=512, layers=6, heads=8),
-    "base": Config(vocabulary=32768, hidden=768, layers=12, heads=12),
+    "nano": Config(vocabulary=4096, hidden=128, layers=2, classes=4),
+    "tiny": Config(vocabulary=8192, hidden=256, layers=4, classes=4),
+    "small": Config(vocabulary=16384, hidden=512, layers=6, classes=4, heads=8),
+    "base": Config(vocabulary=32768, hidden=768, layers=12, classes=4, heads=12),
 }
 
 CELLS = {"lstm": lstm.CELL, "rnn": rnn.CELL}

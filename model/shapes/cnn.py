@@ -3,7 +3,7 @@
 Convolutions over words as in Collobert et al. (2011) and Kim (2014), the first state from their mean.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.errors import UserError
 from model.shapes import Costs, Work, _convolution, _recurrent
@@ -55,6 +55,15 @@ PRESETS = {
     "small": Config(vocabulary=16384, embedding=720, hidden=720, layers=2),  # 25,307,104
     "base": Config(vocabulary=32768, embedding=1320, hidden=1320, layers=3),  # 111,283,688
 }
+
+
+def narrowed(config: Config, share: float) -> Config:
+    """The Config after `share` of the channels and of the decoder's units of each layer is removed.
+
+    A tied embedding narrows with them.
+    """
+    decoder = _recurrent.narrowed(config.decoder, share)
+    return replace(config, embedding=decoder.embedding, hidden=decoder.hidden)
 
 
 def costs(config: Config, work: Work) -> Costs:

@@ -1,5 +1,6 @@
 """Models of transformers: where they lie, and what those cost whose config.json names a shape that we know."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from model.shapes._dimensions import check_flags
 
 #: Every model brings its own dimensions.
 PRESETS: dict[str, "Config"] = {}
+
+#: Of each file of weights, so much at either end counts for `identity`: its header and first tensors, and its last.
+ENDS_B = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,56 @@ def _number(config: Config, raw: dict[str, Any], name: str) -> int:
     return value
 
 
+def identity(config: Config) -> str:
+    """SHA-256 of config.json and, of each file of weights, of its name, its size and the MiB at either end.
+
+    That takes milliseconds whatever the size, and tells two trainings of one shape apart. Raises `UserError` where
+    config.json is not there.
+    """
+    digest = hashlib.sha256(json.dumps(read(config), sort_keys=True).encode())
+    for file in _weights(config):
+        size = file.stat().st_size
+        with file.open("rb") as opened:
+            first = opened.read(ENDS_B)
+            opened.seek(max(size - ENDS_B, 0))
+            last = opened.read(ENDS_B)
+        for part in (f"{file.name} {size}\n".encode(), first, last):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def weights_B(config: Config) -> int:
+    """Bytes of the files of weights: the least that the model takes, where no arithmetic tells more."""
+    return sum(file.stat().st_size for file in _weights(config))
+
+
+def _weights(config: Config) -> list[Path]:
+    return sorted(Path(config.path).glob("*.safetensors"))
+
+
+def tokens(config: Config, work: Work) -> int:
+    """Tokens of one iteration, counted as `model.shapes.transformer` does, or `seq2seq` where there is an encoder.
+
+    Raises `Unsupported` where GPT-2's learned positions do not reach so far.
+    """
+    raw = read(config)
+    length = work.sequence_length + (0 if work.phase == "prefill" else work.generated_length)
+    if raw.get("model_type") == "gpt2" and length - 1 > _number(config, raw, "n_positions"):
+        raise Unsupported(f"The model has {raw['n_positions']:,} positions; {length - 1:,} are asked for.")
+    if work.phase == "decode":
+        return work.batch_size * work.generated_length
+    # a decoder alone leaves the last token unread: generation begins with it, or it is only predicted
+    return work.batch_size * (length if raw.get("is_encoder_decoder") else length - 1)
+
+
 def costs(config: Config, work: Work) -> Costs:
     """Counts for one iteration of `work`, as of `model.shapes.transformer`, where this is one of its shapes.
 
     Parameters and FLOPs are exact. Bytes are those of our own implementation of the same shape; transformers' moves
-    more, since it copies its cache at every step. Raises `Unsupported` for other shapes: no arithmetic is known.
+    more, since it copies its cache at every step. Raises `Unsupported` for other shapes, of which no arithmetic is
+    known, and as `tokens` does.
     """
+    tokens(config, work)  # refuses what is too long
     return transformer.costs(dimensions(config), work)
 
 

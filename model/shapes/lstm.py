@@ -3,13 +3,11 @@
 Sutskever et al. (2014); tied weights as in Press and Wolf (2017).
 """
 
-from dataclasses import replace
-
 from model.shapes import Costs, Work, _recurrent
 from model.shapes._operators import product_itemsize
-from model.shapes._recurrent import Cell, Config
+from model.shapes._recurrent import Cell, Config, narrowed
 
-__all__ = ["PRESETS", "Config", "costs"]
+__all__ = ["PRESETS", "Config", "costs", "narrowed"]
 
 PRESETS = {
     "nano": Config(vocabulary=4096, embedding=160, hidden=160, layers=1),  # 1,071,616 parameters
@@ -17,14 +15,6 @@ PRESETS = {
     "small": Config(vocabulary=16384, embedding=672, hidden=672, layers=2),  # 25,498,624
     "base": Config(vocabulary=32768, embedding=1216, hidden=1216, layers=3),  # 110,912,512
 }
-
-
-def narrowed(config: Config, share: float) -> Config:
-    """The Config after `share` of the hidden units of each layer is removed; a tied embedding narrows with them."""
-    hidden = max(round(config.hidden * (1 - share)), 1)
-    if not config.tied and hidden == config.embedding:
-        hidden += 1  # equal widths would tie two matrices that are not one
-    return replace(config, hidden=hidden, embedding=hidden if config.tied else config.embedding)
 
 
 def costs(config: Config, work: Work) -> Costs:

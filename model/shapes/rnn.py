@@ -4,9 +4,9 @@ Elman (1990), with tanh; encoder-decoder as in Cho et al. (2014), tied weights a
 """
 
 from model.shapes import Costs, Work, _recurrent
-from model.shapes._recurrent import Cell, Config
+from model.shapes._recurrent import Cell, Config, narrowed
 
-__all__ = ["PRESETS", "Config", "costs"]
+__all__ = ["PRESETS", "Config", "costs", "narrowed"]
 
 #: With the vocabulary and, within half a per cent, the parameters of the LSTM's presets: of fewer gates, but wider.
 PRESETS = {

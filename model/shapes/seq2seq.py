@@ -4,6 +4,7 @@ Vaswani et al. (2017), with the norms before the layers.
 """
 
 from model.shapes import Costs, Work
+from model.shapes._kv_cache import cached, converted, kv_cache_bytes
 from model.shapes._operators import (
     Operator,
     cross_entropy,
@@ -18,12 +19,11 @@ from model.shapes._transformer import (
     attend,
     block_parameters,
     block_transient,
-    cached,
     embedded,
     embedding_parameters,
     feed_forward,
-    kv_cache_bytes,
     linear_parameters,
+    narrowed,
     norm,
     norm_parameters,
     projected,
@@ -31,7 +31,7 @@ from model.shapes._transformer import (
     self_attention,
 )
 
-__all__ = ["PRESETS", "Config", "costs"]
+__all__ = ["PRESETS", "Config", "costs", "narrowed"]
 
 #: With the vocabulary and, within half a per cent, the parameters of the LSTM's presets.
 PRESETS = {
@@ -57,9 +57,9 @@ def costs(config: Config, work: Work) -> Costs:
 
 def _cross_parameters(config: Config) -> int:
     """Attention over the encoder: queries, keys and values, what mixes the heads, and the norm before it."""
-    width = config.hidden
-    queries = 2 * linear_parameters(config, width, width)
-    return queries + linear_parameters(config, width, 2 * config.key_value_width) + norm_parameters(config)
+    width, queries = config.hidden, config.query_width
+    looking = linear_parameters(config, width, queries) + linear_parameters(config, queries, width)
+    return looking + linear_parameters(config, width, 2 * config.key_value_width) + norm_parameters(config)
 
 
 def _parameters(config: Config) -> int:
@@ -90,11 +90,11 @@ def _memory(config: Config, work: Work) -> Operator:
 
 def _looking(config: Config, work: Work, tokens: int) -> Operator:
     """A decoder layer's norm, queries, heads mixed and residual sum: all but the cross attention itself."""
-    width = config.hidden
+    width, queries = config.hidden, config.query_width
     return (
         norm(config, work, tokens)
-        + linear(work, tokens, width, width, bias=config.bias)
-        + linear(work, tokens, width, width, bias=config.bias)
+        + linear(work, tokens, width, queries, bias=config.bias)
+        + linear(work, tokens, queries, width, bias=config.bias)
         + residual(config, work, tokens)
     )
 
@@ -154,8 +154,9 @@ def _decode(config: Config, work: Work) -> Costs:
     forward = block * config.layers + (embedded(config, work, batch, 1) + projected(config, work, batch)) * steps
     keys = linear_parameters(config, config.hidden, 2 * config.key_value_width)
     used = config.layers * (block_parameters(config) + _cross_parameters(config) - keys)
+    copied = converted(config, work, batch * steps)
     # the layers' transients are gone when the logits are made
-    transient = max(block_transient(config, batch), batch * (config.vocabulary + 3 * config.hidden))
+    transient = max(block_transient(config, batch, copied), batch * (config.vocabulary + 3 * config.hidden))
     return inference(
         work,
         _parameters(config),

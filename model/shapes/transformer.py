@@ -4,23 +4,23 @@ Radford et al. (2019) for GPT-2; Touvron et al. (2023) for Llama.
 """
 
 from model.shapes import Costs, Work
+from model.shapes._kv_cache import cached, converted, kv_cache_bytes
 from model.shapes._operators import cross_entropy, inference, table_gradient, training
 from model.shapes._transformer import (
     Config,
     attend,
     block_parameters,
     block_transient,
-    cached,
     embedded,
     embedding_parameters,
     feed_forward,
-    kv_cache_bytes,
+    narrowed,
     norm_parameters,
     projected,
     self_attention,
 )
 
-__all__ = ["PRESETS", "Config", "costs"]
+__all__ = ["PRESETS", "Config", "costs", "narrowed"]
 
 
 def _gpt2(hidden: int, layers: int, heads: int) -> Config:
@@ -74,7 +74,7 @@ def costs(config: Config, work: Work) -> Costs:
 
     `activations_B` in training is what every operator keeps when backward begins, in inference the most that lives at
     one moment (tests/test_transformer.py holds both against torch 2.13 on the CPU). `state_B` is the cache with room
-    for every token that is read: 2 * layers * kv_heads * head_dim values a token.
+    for every token that is read: 2 * layers * kv_heads * head_dim values a token, and their scales in int8.
     """
     phases = {"train": _train, "prefill": _prefill, "decode": _decode}
     return phases[work.phase](config, work)
@@ -121,7 +121,7 @@ def _prefill(config: Config, work: Work) -> Costs:
         config.layers * block_parameters(config) if length else 0,
         tokens,
         embedded(config, work, batch, length) + block * config.layers,
-        transient_B=block_transient(config, tokens) * work.activation_itemsize,
+        transient_B=block_transient(config, tokens, converted(config, work, tokens)) * work.activation_itemsize,
         state_B=kv_cache_bytes(config, work, tokens),
     )
 
@@ -137,8 +137,10 @@ def _decode(config: Config, work: Work) -> Costs:
         + feed_forward(config, work, batch) * steps
     )
     forward = block * config.layers + (embedded(config, work, batch, 1) + projected(config, work, batch)) * steps
+    room = batch * (work.sequence_length + steps - 1)
+    copied = converted(config, work, room)
     # the layers' transients are gone when the logits are made
-    transient = max(block_transient(config, batch), batch * (config.vocabulary + 3 * config.hidden))
+    transient = max(block_transient(config, batch, copied), batch * (config.vocabulary + 3 * config.hidden))
     return inference(
         work,
         _parameters(config),
@@ -146,5 +148,5 @@ def _decode(config: Config, work: Work) -> Costs:
         batch * steps,
         forward,
         transient_B=transient * work.activation_itemsize,
-        state_B=kv_cache_bytes(config, work, batch * (work.sequence_length + steps - 1)),
+        state_B=kv_cache_bytes(config, work, room),
     )

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.axes import BY_NAME, Number
+from bench.axes import BY_NAME
+from bench.kinds import Number
 from bench.record import Metric, Record
 from bench.units import digits, interval, scale
 from reports import labels, plots, tables

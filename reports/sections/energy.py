@@ -37,7 +37,7 @@ def _reason(records: Sequence[Record]) -> str:
 
 def _table(study: Study, records: Sequence[Record]) -> Table:
     identity = tables.Identity(study, but=("workload",))
-    best = tables.best(records, lambda r: (study.host(r).label, values(r)["size"]), _thrift)
+    best = tables.best(records, lambda r: (study.host(r).label, *tables.league(r)), _thrift)
     heads, columns = [], []
     for name, head in _METRICS.items():
         found = [metric(record, name) for record in records]

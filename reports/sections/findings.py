@@ -71,7 +71,7 @@ def _fastest(study: Study) -> list[tuple[str, str]]:
         sizes: dict[object, list[Record]] = {}
         for record in study.ok:
             if values(record)["workload"] == workload and metric(record, "throughput_tokens_per_s"):
-                sizes.setdefault(values(record)["size"], []).append(record)
+                sizes.setdefault(tables.league(record), []).append(record)
         parts = [_fastest_of(study, members) for members in list(sizes.values())[:_MOST_SIZES]]
         rest = len(sizes) - _MOST_SIZES
         parts += [f"{labels.count(rest, 'further size')} in the table"] if rest > 0 else []

@@ -11,6 +11,7 @@ _WORKLOADS = {
     "train": ("Training", "one step: forward, backward and the optimizer's update of all weights"),
     "prefill": ("Prefill", "the model reads the whole prompt at once, before it writes anything"),
     "decode": ("Decode", "the model writes new tokens one after the other, each from what came before"),
+    "classify": ("Classify", "the model reads texts at once and chooses a label for each"),
 }
 _TERMS = (
     ("Token", "a word or a piece of punctuation, as the model reads and writes it"),

@@ -75,7 +75,7 @@ def _emphases(study: Study, records: Sequence[Record], pick: _Pick, marks: bool)
         return None if found is None or found.value is None else found.value * (found.direction or -1)
 
     def group(record: Record) -> object:
-        return study.host(record).label, values(record)["size"]
+        return study.host(record).label, *tables.league(record)
 
     best = tables.best(records, group, goodness) if marks else set()
     return ["best" if place in best else "plain" for place in range(len(records))]

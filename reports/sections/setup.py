@@ -1,6 +1,7 @@
 """What was run, and on which machine."""
 
-from bench.axes import AXES, DEFAULTS
+from bench import profiles
+from bench.axes import AXES, BY_NAME, DEFAULTS
 from bench.record import Record, Value
 from bench.units import digits, quantity
 from reports import labels, tables
@@ -31,7 +32,7 @@ def build(study: Study) -> Section | None:
     lead = f"{runs} on {machines}"
     lead += "; values are compared within one machine only." if len(study.hosts) > 1 else "."
     hosts = [_host_table(host, len(study.hosts) > 1) for host in study.hosts]
-    parts = [_axes_table(study), *hosts, _models_table(study), _runs_table(study)]
+    parts = [_axes_table(study), _profiles_table(study), *hosts, _models_table(study), _runs_table(study)]
     return Section("What was run", lead, tuple(table for table in parts if table.rows))
 
 
@@ -59,6 +60,25 @@ def _axes_table(study: Study) -> Table:
     )
     rows += [["text", corpus, "what the model reads"] for corpus in corpora[:3]]
     return tables.simple("What was varied and what was set", ["axis", "values", "meaning"], rows)
+
+
+def _profiles_table(study: Study) -> Table:
+    """The profiles that were used, number by number with its source; empty where there is none."""
+    rows = []
+    for name, profile in profiles.PROFILES.items():
+        used = [found for record in study.records if (found := values(record))["profile"] == name]
+        for place, (axis, figure) in enumerate(profile.figures.items() if used else ()):
+            heads = [name, profile.description] if place == 0 else ["", ""]
+            rows.append([*heads, BY_NAME[axis].label, *_figure(axis, figure, {found[axis] for found in used})])
+    return tables.simple("The workload profiles", ["profile", "stands for", "axis", "value", "source"], rows)
+
+
+def _figure(axis: str, figure: profiles.Figure, used: set[Value]) -> tuple[str, str]:
+    """The values that were run, and where they are from: one that is not the profile's was given in the sweep."""
+    shown = ", ".join(labels.value(value) for value in sorted(used, key=lambda value: labels.rank(axis, value)))
+    if used == {figure.value}:
+        return shown, figure.source
+    return shown, f"given in the sweep; the profile has {figure.value}: {figure.source}"
 
 
 def _host_table(host: Host, several: bool) -> Table:

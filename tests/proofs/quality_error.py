@@ -15,7 +15,7 @@ import torch
 
 from model import compress, quality, text
 from model.compress import Compression
-from model.parents import Parent, Recipe, hold_out, parent
+from model.parents import HELD_OUT_SHARE, Parent, Recipe, hold_out, parent
 from model.quality import Quality
 from model.shapes.lstm import PRESETS
 from model.text import Text, Windows
@@ -23,11 +23,7 @@ from model.train import Plan
 from tests.proofs.proof import Outcome, main, table
 
 CONFIG = PRESETS["tiny"]
-HELD_OUT_SHARE = 0.3
 LENGTH = 32
-#: At 2e-3 the encoder leaves one source in a hundred in a state from which the decoder predicts nothing; whether a
-#: variant mends those few then decides its whole figure, and the standard error (rightly) grows tenfold.
-LEARNING_RATE = 1e-3
 LIMIT_S = 15.0
 VARIANTS = {
     "pruned 0.5": Compression(prune=0.5),
@@ -63,7 +59,7 @@ def spread_over_stretches(deltas: torch.Tensor, count: int = 20) -> float:
 
 def trained(corpus: Text, seed: int, budget_s: float) -> Parent:
     """The parent of a seed, trained now."""
-    plan = Plan(4, sequence_length=LENGTH, generated_length=LENGTH, learning_rate=LEARNING_RATE, seed=seed)
+    plan = Plan(4, sequence_length=LENGTH, generated_length=LENGTH, seed=seed)
     made = parent(Recipe("lstm", CONFIG, plan, budget_s), corpus, folder=None)
     print(f"parent {seed}: {made.steps} steps in {made.seconds:.0f} s, {made.held_out_loss:.3f} nats a held-out token")
     return made
