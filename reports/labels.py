@@ -47,7 +47,8 @@ def workload(name: Value) -> str:
 def variant(values: Mapping[str, Value]) -> str:
     """Precision and compression in words; the plain member of a family is called by its precision.
 
-    >>> variant({"precision": "fp32", "prune": 0.5, "quantize": "int8-dynamic"})
+    >>> from bench.axes import DEFAULTS
+    >>> variant(DEFAULTS | {"prune": 0.5, "quantize": "int8-dynamic"})
     'pruned share 0.5, int8-dynamic'
     """
     changed = [_named(BY_NAME[name], values[name]) for name in VARIANT_AXES if values[name] != BY_NAME[name].default]
@@ -57,8 +58,8 @@ def variant(values: Mapping[str, Value]) -> str:
 def point(values: Mapping[str, Value], names: Iterable[str]) -> str:
     """What tells a point from the others: its values on `names`, the axes of the variant last and as one.
 
-    >>> point({"size": "nano", "batch_size": 8, "precision": "amp-bf16", "prune": 0.0, "quantize": "none"},
-    ...       ["size", "batch_size", "precision"])
+    >>> from bench.axes import DEFAULTS
+    >>> point(DEFAULTS | {"batch_size": 8, "precision": "amp-bf16"}, ["size", "batch_size", "precision"])
     'nano, batch size 8, amp-bf16'
     """
     names = list(names)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Points (1/72 inch) between the places that are tried, and between a label and whatever stands beside it.
+#: Points (1/72 inch) between the places that are tried, and between a label and what stands beside or above it.
 _STEP = 3.0
-_GAP = 3.0
+_BESIDE = 5.0
+_ABOVE = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def place(anchors: Sequence[Anchor], frame: Box, lines: Sequence[Box] = ()) -> l
 
 
 def _nearest(anchor: Anchor, frame: Box, taken: Sequence[Box]) -> Box | None:
-    lefts = _grid(frame.left, frame.right, anchor.width, anchor.x + anchor.radius + _GAP)
+    lefts = _grid(frame.left, frame.right, anchor.width, anchor.x + anchor.radius + _BESIDE)
     bottoms = _grid(frame.bottom, frame.top, anchor.height, anchor.y - anchor.height / 2)
     if not lefts.size or not bottoms.size:
         return None
@@ -65,10 +66,10 @@ def _nearest(anchor: Anchor, frame: Box, taken: Sequence[Box]) -> Box | None:
     free = np.ones(left.shape, dtype=bool)  # (places,)
     for box in taken:
         free &= (
-            (left >= box.right + _GAP)
-            | (left + anchor.width <= box.left - _GAP)
-            | (bottom >= box.top + _GAP / 3)
-            | (bottom + anchor.height <= box.bottom - _GAP / 3)
+            (left >= box.right + _BESIDE)
+            | (left + anchor.width <= box.left - _BESIDE)
+            | (bottom >= box.top + _ABOVE)
+            | (bottom + anchor.height <= box.bottom - _ABOVE)
         )
     if not free.any():
         return None
@@ -88,4 +89,4 @@ def _cost(anchor: Anchor, left: NDArray[np.float64], bottom: NDArray[np.float64]
     across = np.maximum(np.maximum(left - anchor.x, anchor.x - left - anchor.width), 0)
     along = np.maximum(np.maximum(bottom - anchor.y, anchor.y - bottom - anchor.height), 0)
     off_level = np.abs(bottom + anchor.height / 2 - anchor.y)
-    return np.hypot(across, along) + 0.25 * off_level + 0.5 * (left < anchor.x)
+    return np.hypot(across, along) + 0.5 * off_level + 0.5 * (left < anchor.x)

@@ -17,7 +17,7 @@ from reports.plots import log_ticks
 MOST_DISCS = 10
 #: Points: the radius of the disc with the most stored bytes.
 _RADIUS = 11.0
-_LABEL_SIZE = 9.5
+_LABEL_SIZE = 10.0
 _LABEL_HEIGHT = 12.0
 #: Points between a label and the axes.
 _INSET = 4.0

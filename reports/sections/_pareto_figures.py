@@ -16,17 +16,21 @@ from reports.tradeoffs import Graded, front, grade
 _FEWEST = 3
 #: More panels than this make nobody wiser; the tables hold every value.
 _MOST_PANELS = 6
+_LEGEND = (
+    "Discs: the area is that of the stored weights, and the lines through them are 95 % intervals. The stepped line is "
+    "the front: a pale disc off it is beaten by another in both speed and quality, though it may still be smaller."
+)
 #: Variants named as better than one that is beaten.
 _MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Pareto:
-    """The panels, the `id` of every record that stands in one, and in words what was left out."""
+    """The panels, the `id` of every record that stands in one, how to read them and what was left out."""
 
     figures: tuple[Figure, ...]
     drawn: frozenset[int]
-    left_out: str
+    note: str
 
 
 def draw(study: Study) -> Pareto:
@@ -36,7 +40,7 @@ def draw(study: Study) -> Pareto:
     panels = [_kept(graded) for graded in families if any(graded is one for one in widest)]
     drawn = frozenset(id(each.record) for graded in panels for each in graded)
     undrawn = sum(map(len, widest)) - len(drawn)
-    text = []
+    text = [_LEGEND] if panels else []
     if len(families) > len(panels):
         rest = labels.count(len(families) - len(panels), "further family", "further families")
         text.append(f"{rest} of no more variants drawn by speed alone, for legibility.")
@@ -78,13 +82,8 @@ def _figure(study: Study, graded: Sequence[Graded]) -> Figure:
     ]
     y_label = "Δ ln perplexity, nat: less is better" if differences else "accuracy: more is better"
     svg = plots_pareto.pareto(title, discs, graded[0].throughput.unit, y_label, differences=differences)
-    corner = "lower right" if differences else "upper right"
-    caption = (
-        f"{title}. The line is the front, best to the {corner}; a pale disc is beaten in both speed and quality. "
-        "Areas: stored weights. Lines through a disc: 95 % intervals."
-    )
     alt = f"Scatter plot of quality against throughput for {labels.count(len(discs), 'variant')}: {title}."
-    return Figure(svg, alt, caption, _data(title, graded))
+    return Figure(svg, alt, f"{title}.", _data(title, graded))
 
 
 def _interval(found: Metric) -> tuple[float, float] | None:

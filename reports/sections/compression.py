@@ -28,13 +28,13 @@ def build(study: Study) -> Section | None:
     if not compared:
         return None
     pareto = _pareto_figures.draw(study)
-    parts: list[Part] = [*pareto.figures]
+    parts: list[Part] = [*pareto.figures, *([Paragraph(pareto.note)] if pareto.note else [])]
     # Every comparison is drawn once: those without quality stand in a picture of speed alone.
     parts += _speed_figures.draw(study, [found for found in compared if id(found[0].variant) not in pareto.drawn])
     parts += _variant_tables.tables_of(study, compared)
     gainless = _gainless(compared)
     parts += [Bullets(gainless)] if gainless else []
-    parts += [Paragraph(text) for text in (pareto.left_out, _ungraded(study), _caution(compared)) if text]
+    parts += [Paragraph(text) for text in (_ungraded(study), _caution(compared)) if text]
     return Section("Precision and compression", _lead(compared), tuple(parts))
 
 
