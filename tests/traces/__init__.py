@@ -1,0 +1,1 @@
+"""Times recorded on real, shared machines: what the intervals are tried on beside simulated noise."""
