@@ -159,6 +159,15 @@ def from_counter(energy: Sequence[Poll]) -> Estimate | None:
     )
 
 
+def counter_over(energy: Sequence[Poll], other: Estimate) -> float:
+    """The counter's average power over the window of another estimate, on straight lines between its edges.
+
+    What it is compared with may leave out a part of the counter's own window, in which the power was different.
+    """
+    line = [(edge.time_s, edge.value) for edge in edges(energy)]
+    return (_at(line, other.end_s) - _at(line, other.start_s)) / other.window_s
+
+
 def from_power(power: Sequence[Poll], start_s: float, end_s: float, averaging_s: float = 0.0) -> Estimate | None:
     """Average of the power reading over the window; None where it is shorter than the reading's own averaging time.
 

@@ -75,8 +75,8 @@ def judge(seen: Seen, source: Source) -> Verdict:
         return Verdict(None, None, math.inf, doubts)
     unseen = best.unseen_error(seen.began_s, seen.ended_s)
     doubts += _doubts_of_window(seen, source, best, unseen, _COUNTER_ERROR if counter else _INTEGRAL_ERROR)
-    if counter and integrated and abs(integrated.watts / counter.watts - 1) > _DISAGREEMENT:
-        doubts.append(_disagreement(source, counter, integrated))
+    if counter and integrated:
+        doubts += _disagreement(source, power_trace.counter_over(energy, integrated), integrated.watts)
     return Verdict(counter, integrated, best.tick_error + unseen, doubts)
 
 
@@ -126,13 +126,15 @@ def _doubts_of_window(seen: Seen, source: Source, best: Estimate, unseen: float,
     return []
 
 
-def _disagreement(source: Source, counter: Estimate, integrated: Estimate) -> Warn:
-    return Warn(
-        "meter_disagreement",
-        f"The energy counter of {source.what} says {counter.watts:.1f} W on average, and its power reading "
-        f"{integrated.watts:.1f} W over the same time.",
-        "Trust neither to better than their difference; a meter at the wall decides.",
+def _disagreement(source: Source, counter_W: float, integrated_W: float) -> list[Warn]:
+    if abs(integrated_W - counter_W) <= _DISAGREEMENT * counter_W:
+        return []
+    message = (
+        f"The energy counter of {source.what} says {counter_W:.1f} W on average, and its power reading "
+        f"{integrated_W:.1f} W over the same time."
     )
+    remedy = "Trust neither to better than their difference; a meter at the wall decides."
+    return [Warn("meter_disagreement", message, remedy)]
 
 
 def together(parts: Sequence[Verdict]) -> Verdict:

@@ -54,7 +54,7 @@ class Domain:
             raise Unsupported(f"The processor's energy counter {path} cannot be read: {error}.") from error
 
 
-def domains(root: Path = POWERCAP) -> list[Domain]:
+def domains(root: Path) -> list[Domain]:
     """The packages and their memory under `root`. Raises `Unsupported` where there is no package.
 
     Left out: cores and uncore, which are parts of a package; `psys`, which contains it; and `intel-rapl-mmio`, which
@@ -88,7 +88,7 @@ class PowerRapl(PowerProbe):
     `root` stands for `/sys/class/powercap`.
     """
 
-    def __init__(self, device: str, root: Path = POWERCAP) -> None:
+    def __init__(self, device: str, root: Path) -> None:
         super().__init__(device, _POWER | _OWN if device == "cpu" else _OWN)
         self._root = root
         self._ranges: dict[str, float] = {}
@@ -132,4 +132,4 @@ class PowerRapl(PowerProbe):
 
 def probe(device: str) -> PowerRapl:
     """Reads the machine's processors, whatever device the model runs on."""
-    return PowerRapl(device)
+    return PowerRapl(device, POWERCAP)
