@@ -87,7 +87,7 @@ class Scenario:
         wanted = {name: getattr(self, name) for name in ("probe", "device", "seconds", "enter_s", "rest_s")}
         tree = {"root": str(scratch.with_suffix(".powercap")), "power": list(self.trace.points)}
         wanted["powercap"] = None if self.powercap is None else tree | dict(self.powercap)
-        command = [sys.executable, "-m", "tests.nvml_double.child", json.dumps(wanted)]
+        command = [sys.executable, "-m", "tests.probe_child", json.dumps(wanted)]
         return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
 
 
