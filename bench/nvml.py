@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import Unsupported
+from bench.power_sampler import MeterLost
 
 #: From Ampere on, except GA100 (compute capability 8.0), nvmlDeviceGetPowerUsage is an average over one second.
 _AVERAGING_S = 1.0
 _GA100 = (8, 0)
+#: A100 (GA100) and H100 (compute capability 9.0): their power sensor looks during 25 % of the time (Yang, Adamek and
+#: Armour, "Part-time Power Measurements", arXiv 2312.02741).
+_PART_TIME = (_GA100, (9, 0))
 
 #: Bits of nvmlDeviceGetCurrentClocksThrottleReasons that slow the GPU below what was asked of it. Left out: idle,
 #: clocks that somebody set, and following another GPU or a display.
@@ -32,7 +36,7 @@ _THROTTLES = {
 _REINSTALL = "pip uninstall -y pynvml; pip install --force-reinstall 'nvidia-ml-py>=12.560'"
 
 
-class GpuLost(Exception):  # noqa: N818 - the field's own term, as in NVML_ERROR_GPU_IS_LOST
+class GpuLost(MeterLost):
     """The GPU fell off the bus, or has to be reset before it answers again."""
 
 
@@ -74,7 +78,18 @@ class Gpu:
 
     def power_averaging_seconds(self) -> float:
         """Over how long `power_watts` is an average; 0 for a reading of the moment."""
-        return _AVERAGING_S if self._ask("nvmlDeviceGetCudaComputeCapability") > _GA100 else 0.0
+        return _AVERAGING_S if self._compute_capability() > _GA100 else 0.0
+
+    def sensor_is_part_time(self) -> bool:
+        """Whether the power sensor of this generation is known to look only part of the time."""
+        try:
+            return self._compute_capability() in _PART_TIME
+        except Unsupported:
+            return False
+
+    def _compute_capability(self) -> tuple[int, int]:
+        major, minor = self._ask("nvmlDeviceGetCudaComputeCapability")
+        return int(major), int(minor)
 
     def utilization(self) -> float:
         """Share of the last sample period (1/6 to 1 s) during which a kernel was running, 0 to 1."""

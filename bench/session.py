@@ -158,6 +158,9 @@ class Session:
         observed = kind == "observed"
         chosen = [probe for probe in self._wanted.values() if with_probes and (probe.window_s > 0) == observed]
         window = max((probe.window_s for probe in chosen), default=0.0)
+        if observed:
+            for probe in chosen:
+                probe.rest()
         started = time.monotonic()
         with ExitStack() as stack:
             for probe in chosen:

@@ -1,4 +1,4 @@
-"""Compiles the NVML double, scripts its power, and runs probes against it in children of their own."""
+"""Compiles the NVML double, scripts a known power, and runs probes against the doubles in children of their own."""
 
 import json
 import os
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+#: What the memory of the powercap double draws beside its package.
+DRAM_SHARE = 0.1
 SOURCE = Path(__file__).with_name("nvml_double") / "nvml.c"
 
 
@@ -56,13 +58,19 @@ class Trace:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One run of a probe against the double. `faults` are its variables without the prefix NVML_DOUBLE_."""
+    """One run of a probe against a double. `faults` are NVML's variables without the prefix NVML_DOUBLE_.
+
+    With `powercap`, faults of `tests.powercap_double.Tree`, it is RAPL's probe against that tree, whose memory draws a
+    tenth of the package's power. The machine rests for `rest_s` before the block.
+    """
 
     trace: Trace
     seconds: float = 1.5
     enter_s: float = 0.0
     probe: str = "power_nvml"
     device: str = "cuda:0"
+    rest_s: float = 0.0
+    powercap: Mapping[str, float] | None = None
     faults: Mapping[str, str] | None = None
     environment: Mapping[str, str] | None = None
 
@@ -76,8 +84,10 @@ class Scenario:
         }
         variables |= {f"NVML_DOUBLE_{name}": value for name, value in (self.faults or {}).items()}
         variables |= self.environment or {}
-        wanted = {"probe": self.probe, "device": self.device, "seconds": self.seconds, "enter_s": self.enter_s}
-        command = [sys.executable, "-m", "tests.nvml_double.child", json.dumps(wanted)]
+        wanted = {name: getattr(self, name) for name in ("probe", "device", "seconds", "enter_s", "rest_s")}
+        tree = {"root": str(scratch.with_suffix(".powercap")), "power": list(self.trace.points)}
+        wanted["powercap"] = None if self.powercap is None else tree | dict(self.powercap)
+        command = [sys.executable, "-m", "tests.probe_child", json.dumps(wanted)]
         return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
 
 
@@ -88,6 +98,15 @@ def finish(child: "subprocess.Popen[str]") -> dict[str, Any]:
         raise RuntimeError(f"the child ended with {child.returncode}")
     answer: dict[str, Any] = json.loads(output)
     return answer
+
+
+def block_joules(scenario: Scenario, answer: Mapping[str, Any]) -> tuple[float, float]:
+    """Known energy of the whole block under the script, and what the probe's average power makes of it."""
+    seconds, zero_s = answer["ended_s"] - answer["began_s"], answer["zero_s"]
+    known = scenario.trace.mean_watts(answer["began_s"] - zero_s, answer["ended_s"] - zero_s) * seconds
+    if scenario.powercap is not None:
+        known *= 1 + DRAM_SHARE
+    return known, float(answer["readings"]["avg_power_W"]) * seconds
 
 
 def known_watts(scenario: Scenario, answer: Mapping[str, Any], estimate: str) -> float:

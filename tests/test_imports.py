@@ -37,6 +37,7 @@ REPORTS_MAY = (
 )
 #: A vendor's library is imported in one file alone.
 VENDORS = {
+    "amdsmi": "bench.probes.power_amd",
     "pynvml": "bench.nvml",
     "ray": "bench.executors.ray",
     "transformers": "model.architectures.hf",

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bench import power_trace
-from bench.power_trace import Poll
 from bench.probes import power_nvml
 from tests import doubles
 from tests.doubles import Scenario, Trace
@@ -22,9 +20,17 @@ LEAP = Trace([(0.0, 60.0), (2.0, 300.0)], steps=True)
 #: 400 W in the last quarter of every tick and 80 W before: 160 W, of which a sensor of that duty sees 400.
 PULSES = Trace([point for i in range(80) for point in ((0.1 * i, 80.0), (0.1 * i + 0.075, 400.0))], steps=True)
 
+#: What a busy machine may make the probe say of itself: its thread came late.
+LATE = {"few_edges", "window_too_short"}
+
 SCENARIOS = {
     "steady": Scenario(STEADY),
     "steps": Scenario(STEPS),
+    "rested": Scenario(LEAP, enter_s=1.0, rest_s=0.9, seconds=2.0),
+    "averaged, no counter": Scenario(STEADY, seconds=2.4, faults={"AVERAGE_S": "1", "UNSUPPORTED": "energy,instant"}),
+    "quarter duty, no counter": Scenario(PULSES, faults={"DUTY": "0.25", "UNSUPPORTED": "energy"}),
+    "counter frozen": Scenario(STEADY, seconds=2.0, faults={"FREEZE_S": "0.7"}),
+    "counter counts double": Scenario(STEADY, faults={"SCALE": "2"}),
     "averaged": Scenario(LEAP, enter_s=2.0, seconds=2.4, faults={"AVERAGE_S": "1", "UNSUPPORTED": "instant"}),
     "averaged beside instant": Scenario(LEAP, enter_s=2.0, faults={"AVERAGE_S": "1"}),
     "quarter duty, steady": Scenario(STEADY, faults={"DUTY": "0.25"}),
@@ -64,7 +70,7 @@ def answers(tmp_path_factory):
 def assert_right_or_doubted(name, answer, within):
     """Within `within` of the known power; a busy machine may widen that, but then the probe has to say so."""
     error = abs(doubles.error(SCENARIOS[name], answer, "counter"))
-    assert error <= within or "few_edges" in answer["warnings"]
+    assert error <= within or LATE & set(answer["warnings"])
 
 
 @pytest.mark.parametrize("name", ["steady", "steps", "averaged beside instant", "quarter duty, steady", "averaged"])
@@ -85,7 +91,24 @@ def test_a_reading_averaged_over_a_second_does_not_bring_in_what_came_before_the
 
 
 def test_a_steady_power_gives_no_doubt_about_the_meters(answers):
-    assert set(answers["steady"]["warnings"]) <= {"few_edges"}
+    assert set(answers["steady"]["warnings"]) <= LATE
+    assert answers["steady"]["readings"]["power_doubtful"] == bool(answers["steady"]["warnings"])
+
+
+def test_the_uncertainty_that_is_told_covers_the_error(answers):
+    for name in ("steady", "steps", "averaged beside instant"):
+        error = abs(doubles.error(SCENARIOS[name], answers[name], "counter"))
+        assert error <= answers[name]["readings"]["power_uncertainty"] + 1e-4
+
+
+def test_idle_power_is_read_before_the_block_and_subtracted(answers):
+    readings = answers["rested"]["readings"]
+    assert readings["idle_power_W"] == pytest.approx(60, rel=0.02) or "idle_unsettled" in answers["rested"]["warnings"]
+    assert readings["net_power_W"] == readings["avg_power_W"] - readings["idle_power_W"]
+
+
+def test_without_a_rest_there_is_no_net_power(answers):
+    assert not {"idle_power_W", "net_power_W"} & set(answers["steady"]["readings"])
 
 
 def test_a_sensor_that_sleeps_through_the_lows_is_told_by_the_disagreement_of_the_meters(answers):
@@ -99,6 +122,27 @@ def test_a_counter_that_went_back_is_not_used(answers):
     assert "counter_reset" in answer["warnings"]
     assert answer["readings"]["power_from_counter"] == 0
     assert doubles.error(SCENARIOS["counter reset"], answer, "integrated") == pytest.approx(0, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [
+        ("averaged, no counter", {"no_energy_counter", "averaged_power"}),
+        ("quarter duty, no counter", {"no_energy_counter", "part_time_sensor"}),
+        ("counter frozen", {"counter_frozen"}),
+        ("counter counts double", {"meter_disagreement"}),
+    ],
+)
+def test_a_known_weakness_of_the_meter_is_told_by_its_code(answers, name, codes):
+    assert codes <= set(answers[name]["warnings"]) <= codes | LATE
+    assert answers[name]["readings"]["power_doubtful"] == 1
+
+
+def test_a_frozen_counter_is_not_used(answers):
+    assert answers["counter frozen"]["readings"]["power_from_counter"] == 0
+    assert doubles.error(SCENARIOS["counter frozen"], answers["counter frozen"], "integrated") == pytest.approx(
+        0, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("name", ["lost", "lost before"])
@@ -115,7 +159,7 @@ def test_without_a_counter_the_integral_stands_in_and_says_so(answers):
     answer = answers["no counter"]
     assert answer["readings"]["power_from_counter"] == 0
     assert answer["readings"]["avg_power_W"] == answer["readings"]["integrated_power_W"]
-    assert answer["warnings"] == ["no_energy_counter"]
+    assert {"no_energy_counter"} <= set(answer["warnings"]) <= {"no_energy_counter"} | LATE
 
 
 def test_a_gpu_that_tells_neither_energy_nor_power_is_unavailable(answers):
@@ -125,14 +169,16 @@ def test_a_gpu_that_tells_neither_energy_nor_power_is_unavailable(answers):
 def test_what_a_gpu_does_not_answer_is_absent_and_never_zero(answers):
     assert set(answers["nothing but the counter"]["readings"]) == {
         "avg_power_W",
+        "power_doubtful",
         "power_from_counter",
         "power_samples",
+        "power_uncertainty",
         "power_window_s",
     }
 
 
 def test_a_counter_that_hardly_ticks_is_not_trusted(answers):
-    assert "few_edges" in answers["slow ticks"]["warnings"]
+    assert "few_edges" in answers["slow ticks"]["warnings"]  # none at all, here
     assert answers["slow ticks"]["readings"]["power_from_counter"] == 0
 
 
@@ -146,7 +192,7 @@ def test_clocks_temperature_and_utilization_are_in_si_units(answers):
 
 
 def test_every_reading_is_declared(answers):
-    assert set(answers["steady"]["readings"]) == set(power_nvml.probe("cuda").provides)
+    assert set(answers["rested"]["readings"]) == set(power_nvml.probe("cuda").provides)
 
 
 def test_throttling_is_told(answers):
@@ -167,6 +213,8 @@ def test_the_gpu_that_cuda_means_is_read(answers, name):
 def test_the_gpu_is_found_by_the_uuid_that_torch_tells(tmp_path, uuid, known):
     """The driver may number GPUs differently from CUDA: here torch's first is NVML's second."""
     torch = f"""
+        class version:
+            hip = None
         class cuda:
             uuid = "{uuid}"
             is_available = staticmethod(lambda: True)
@@ -226,37 +274,3 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(monkeypatch
 def test_a_model_on_the_cpu_has_no_gpu_to_read():
     expected = "The model runs on the CPU; NVML reads NVIDIA GPUs only."
     assert power_nvml.probe("cpu").unavailable() == expected
-
-
-def polled(times, value):
-    return [Poll(time, time, value(time)) for time in times]
-
-
-def test_energy_is_taken_between_the_counters_own_ticks():
-    ticking = polled([i / 100 for i in range(1001)], lambda t: 200 * (round(t * 100) // 10) / 10)
-    found = power_trace.from_counter(ticking)
-    assert found.watts == pytest.approx(200)
-    assert found.start_s % 0.1 == pytest.approx(0.095)  # the first poll after a tick, less half a period of polling
-
-
-def test_late_polls_widen_the_bound_that_is_told():
-    prompt = power_trace.from_counter(polled([0, 0.01, 0.99, 1.0], lambda t: round(t * 100)))
-    late = power_trace.from_counter(polled([0, 0.2, 0.8, 1.0], lambda t: round(t * 100)))
-    assert prompt.timing_error < 0.02 < late.timing_error
-
-
-@pytest.mark.parametrize("times", [[], [0.0], [0.0, 1.0]])
-def test_too_few_polls_give_no_estimate(times):
-    assert power_trace.from_counter(polled(times, lambda t: t)) is None
-
-
-def test_a_plateau_stays_level_under_the_trapezoid_rule():
-    step = polled([i / 100 for i in range(201)], lambda t: 100.0 if t < 1 else 300.0)
-    assert power_trace.from_power(step, 0, 2).watts == pytest.approx(200, rel=0.03)
-
-
-def test_an_average_over_a_second_is_tiled_and_never_overlaps():
-    ramp = polled([i / 100 for i in range(301)], lambda t: 100 * (t - 0.5))  # the mean of 100 t over the last second
-    found = power_trace.from_power(ramp, 0.4, 3.0, averaging_s=1.0)
-    assert (found.start_s, found.end_s) == (1.0, 3.0)
-    assert found.watts == pytest.approx(200, rel=0.005)  # the mean of 100 t over 1 s to 3 s, but for the polls

@@ -28,6 +28,14 @@ class Probe(Protocol):
         """Why nothing can be read here, in words for the report; None where it can."""
         ...
 
+    def rest(self) -> None:
+        """Look at the machine while nothing runs: called before an observed block, for one probe after the other.
+
+        Times and readings of the block are not touched by it. A probe that derives from this class inherits doing
+        nothing.
+        """
+        return
+
     def __enter__(self) -> Self:
         """Begin: called just before the block's first iteration."""
         ...

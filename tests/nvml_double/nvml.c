@@ -9,6 +9,8 @@
  *   NVML_DOUBLE_AVERAGE_S    over how long nvmlDeviceGetPowerUsage averages (default: one tick)
  *   NVML_DOUBLE_DUTY         share of each tick, its end, during which the sensor looks (default 1)
  *   NVML_DOUBLE_RESET_S      when the energy counter starts again from zero (default: never)
+ *   NVML_DOUBLE_FREEZE_S     from when on the energy counter stands still (default: never)
+ *   NVML_DOUBLE_SCALE        what the energy counter counts for each joule (default 1)
  *   NVML_DOUBLE_LOST_S       from when on every call answers that the GPU is lost (default: never)
  *   NVML_DOUBLE_UNSUPPORTED  words among energy, power, instant, utilization, clocks, temperature, throttle, memory
  *   NVML_DOUBLE_THROTTLE     throttle reasons as a bit mask (default 0)
@@ -43,7 +45,7 @@ typedef struct { unsigned gpu, memory; } Utilization;
 static Device devices[MOST_GPUS];
 static int references, lines, steps;
 static double seconds[MOST_LINES], watts[MOST_LINES], joules[MOST_LINES];  /* joules: integral up to that line */
-static double start_s = NAN, tick_s, average_s, duty, reset_s, lost_s;
+static double start_s = NAN, tick_s, average_s, duty, reset_s, freeze_s, scale, lost_s;
 static unsigned gpus;
 
 static double number(const char *name, double otherwise) {
@@ -129,6 +131,8 @@ int nvmlInitWithFlags(unsigned flags) {
     average_s = fmax(number("NVML_DOUBLE_AVERAGE_S", tick_s), tick_s);
     duty = number("NVML_DOUBLE_DUTY", 1);
     reset_s = number("NVML_DOUBLE_RESET_S", INFINITY);
+    freeze_s = number("NVML_DOUBLE_FREEZE_S", INFINITY);
+    scale = number("NVML_DOUBLE_SCALE", 1);
     lost_s = number("NVML_DOUBLE_LOST_S", INFINITY);
     gpus = (unsigned)number("NVML_DOUBLE_GPUS", 1);
     for (unsigned i = 0; i < MOST_GPUS; i++) devices[i].index = i;
@@ -172,17 +176,19 @@ int nvmlDeviceGetName(Device *device, char *name, unsigned size) {
     return check(device) ? check(device) : put(name, size, text);
 }
 
-/* 8.6 (Ampere, not GA100) where the sensor averages, 8.0 (GA100) where it does not, as NVML documents it. */
+/* As NVML documents the averaging, and as is known of the part-time sensors: 9.0 (H100) where both are chosen, 8.6
+ * (Ampere, not GA100) where it averages, 8.0 (GA100) where it looks part of the time, 7.0 (Volta) otherwise. */
 int nvmlDeviceGetCudaComputeCapability(Device *device, int *major, int *minor) {
-    *major = 8;
-    *minor = average_s > tick_s ? 6 : 0;
+    int averages = average_s > tick_s, part_time = duty < 1;
+    *major = averages ? (part_time ? 9 : 8) : (part_time ? 8 : 7);
+    *minor = averages && !part_time ? 6 : 0;
     return check(device);
 }
 
 int nvmlDeviceGetTotalEnergyConsumption(Device *device, unsigned long long *millijoules) {
-    double tick = last_tick(now()), energy = energy_at(tick) - energy_at(0) + 1000;
+    double tick = last_tick(fmin(now(), freeze_s)), energy = energy_at(tick) - energy_at(0) + 1000;
     if (tick >= reset_s) energy = energy_at(tick) - energy_at(reset_s);
-    *millijoules = (unsigned long long)(1e3 * fmax(energy, 0) * (device->index + 1));
+    *millijoules = (unsigned long long)(1e3 * scale * fmax(energy, 0) * (device->index + 1));
     return answers(device, "energy");
 }
 
