@@ -250,7 +250,7 @@ def test_what_a_probe_warns_of_is_in_the_record(small_spec, store, tmp_path, mon
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[pinchpoint.probes]\ntheirs = theirs\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     run, _ = measure(small_spec({"workload": "prefill"}), store)
     (record,) = runs.records(store, run)
     assert "meter_lost" in [warning.code for warning in record.warnings]

@@ -28,9 +28,8 @@ def build(study: Study) -> Section | None:
 
 
 def _reason(records: Sequence[Record]) -> str:
-    """The reason most often given, without its full stop."""
+    """The reason most often given, without its full stop: that of the metric, whose meter is the one of its device."""
     given = [r.metrics[name].reason for r in records for name in _METRICS if name in r.metrics]
-    given += [reason for r in records for probe, reason in r.unavailable.items() if "power" in probe]
     known = Counter(labels.plain(reason).rstrip(".") for reason in given if reason)
     return "; ".join(reason for reason, _ in known.most_common(2)) or "the records name no meter"
 
