@@ -29,7 +29,6 @@ _REHEARSAL: dict[str, Value] = {
     "sequence_length": 4,
     "generated_length": 2,
     "prune_rounds": 1,
-    "tuning_steps": 0,
     "accumulation": 1,
 }
 
@@ -142,6 +141,7 @@ class Session:
         subject.trained_weights(self._settings)
         preset = {axis.name: axis.default for axis in AXES if axis.dimension and axis.name not in _WHAT_RUNS}
         smallest = self._axes | preset | _REHEARSAL
+        smallest["tuning_steps"] = min(int(self._axes["tuning_steps"]), 1)  # one loads the optimizer's code
         if self._axes["architecture"] == "hf":  # it has one size: transformers' own code is loaded without weights
             hf.rehearse(points.config(self._axes, self._inputs))
             smallest |= {"architecture": "transformer", "model": "none"}

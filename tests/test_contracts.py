@@ -82,11 +82,11 @@ def test_a_shape_and_a_module_of_the_same_name_agree_on_the_parameters(architect
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path, own_cache):
     labels = tmp_path / "labels.tsv"
     labels.write_text("good\tI like this film, it is fine\nbad\tI hate this film, it is dull\n" * 3)
     inputs = {"labels": str(labels), "classes": 2}
-    return {"block_seconds": 0.001, "warmup_limit": 0, "corpus": None, "cache": None, "inputs": inputs}
+    return {"block_seconds": 0.001, "warmup_limit": 0, "corpus": None, "cache": str(own_cache), "inputs": inputs}
 
 
 @pytest.mark.parametrize("architecture", OURS)
@@ -116,7 +116,9 @@ def test_every_architecture_is_measured_in_every_compression_or_unsupported_with
     ]
     workload = "classify" if shapes.labels_texts(architecture) else "decode"
     for variant in variants:
-        values = points.point(small(architecture) | {"workload": workload, "batch_size": 2} | variant).axes
+        # one thread: in work as small as this, two would mostly wait for each other
+        plain = small(architecture) | {"workload": workload, "batch_size": 2, "threads": 1}
+        values = points.point(plain | variant).axes
         session = Session(values, settings)
         try:
             report = session.build()
