@@ -1,5 +1,6 @@
-"""Where the labels of a scatter plot stand: never on another label, nor on a point where there is room elsewhere."""
+"""Where the labels of a scatter plot stand: never on another label, nor on a point where there is room beside it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,12 @@ from numpy.typing import NDArray
 _STEP = 3.0
 _BESIDE = 5.0
 _ABOVE = 1.0
+#: Beyond this many points from the edge of its disc a label is no longer read as that disc's.
+_FAR = 16.0
+#: What a point nearer to another disc than to its own costs a label, in points farther from its own.
+_ASTRAY = 2.0
+
+_Places = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,22 +49,32 @@ class Anchor:
         """The square around the disc."""
         return Box(self.x - self.radius, self.y - self.radius, self.x + self.radius, self.y + self.radius)
 
+    def distance(self, box: Box) -> float:
+        """From the disc's middle to the nearest edge of `box`."""
+        across = max(box.left - self.x, self.x - box.right, 0)
+        return math.hypot(across, max(box.bottom - self.y, self.y - box.top, 0))
 
-def place(anchors: Sequence[Anchor], frame: Box, lines: Sequence[Box] = ()) -> list[Box | None]:
-    """A place inside `frame` for each label, one after the other, as near to its disc as is free; None without room.
 
-    A label stands on one of `lines` only where there is no other room, and on a disc only where there is none left.
+def place(
+    anchors: Sequence[Anchor], frame: Box, lines: Sequence[Box] = (), faint: Sequence[Box] = ()
+) -> list[Box | None]:
+    """A place inside `frame` for each label, the widest first, near to its disc; None where there is no room.
+
+    Rather than far from its disc a label stands on `faint` lines, then on `lines`; on a disc only as a last resort.
     """
     discs = [anchor.box for anchor in anchors]
-    placed: list[Box | None] = []
-    for anchor in anchors:
-        labels = [box for box in placed if box]
-        tries = ([*labels, *discs, *lines], [*labels, *discs], labels)
-        placed.append(next((found for taken in tries if (found := _nearest(anchor, frame, taken))), None))
-    return placed
+    placed: dict[int, Box | None] = {}
+    for index in sorted(range(len(anchors)), key=lambda index: -anchors[index].width):
+        anchor, labels = anchors[index], [box for box in placed.values() if box]
+        tries = ([*labels, *discs, *lines, *faint], [*labels, *discs, *lines], [*labels, *discs])
+        others = [other for other in anchors if other is not anchor]
+        found = [box for taken in tries if (box := _nearest(anchor, others, frame, taken))]
+        near = [box for box in found if anchor.distance(box) <= anchor.radius + _FAR]
+        placed[index] = next(iter([*near, *found]), None) or _nearest(anchor, others, frame, labels)
+    return [placed[index] for index in range(len(anchors))]
 
 
-def _nearest(anchor: Anchor, frame: Box, taken: Sequence[Box]) -> Box | None:
+def _nearest(anchor: Anchor, others: Sequence[Anchor], frame: Box, taken: Sequence[Box]) -> Box | None:
     lefts = _grid(frame.left, frame.right, anchor.width, anchor.x + anchor.radius + _BESIDE)
     bottoms = _grid(frame.bottom, frame.top, anchor.height, anchor.y - anchor.height / 2)
     if not lefts.size or not bottoms.size:
@@ -73,20 +90,29 @@ def _nearest(anchor: Anchor, frame: Box, taken: Sequence[Box]) -> Box | None:
         )
     if not free.any():
         return None
-    best = int(np.argmin(np.where(free, _cost(anchor, left, bottom), np.inf)))
+    best = int(np.argmin(np.where(free, _cost(anchor, others, left, bottom), np.inf)))
     x, y = float(left[best]), float(bottom[best])
     return Box(x, y, x + anchor.width, y + anchor.height)
 
 
-def _grid(low: float, high: float, size: float, wanted: float) -> NDArray[np.float64]:
+def _grid(low: float, high: float, size: float, wanted: float) -> _Places:
     """Where a label of that size may begin between the bounds, in steps from `wanted`, the best of them."""
     first = wanted - (wanted - low) // _STEP * _STEP
     return np.arange(first, high - size, _STEP)
 
 
-def _cost(anchor: Anchor, left: NDArray[np.float64], bottom: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance from the anchor to the label; among equals, level with it comes first, and right of it before left."""
-    across = np.maximum(np.maximum(left - anchor.x, anchor.x - left - anchor.width), 0)
-    along = np.maximum(np.maximum(bottom - anchor.y, anchor.y - bottom - anchor.height), 0)
+def _cost(anchor: Anchor, others: Sequence[Anchor], left: _Places, bottom: _Places) -> _Places:
+    """How far from its disc a label stands; level with it is better, and worse is nearer to another disc than to it."""
+    own = _distance(anchor, anchor, left, bottom)
     off_level = np.abs(bottom + anchor.height / 2 - anchor.y)
-    return np.hypot(across, along) + 0.5 * off_level + 0.5 * (left < anchor.x)
+    cost = own + 0.5 * off_level + 0.5 * (left < anchor.x)  # on the right of its disc rather than on the left
+    for other in others:
+        cost += _ASTRAY * np.maximum(own + 1 - _distance(anchor, other, left, bottom), 0)
+    return cost
+
+
+def _distance(anchor: Anchor, disc: Anchor, left: _Places, bottom: _Places) -> _Places:
+    """From the edge of `disc` to the label of `anchor` at each place, (places,)."""
+    across = np.maximum(np.maximum(left - disc.x, disc.x - left - anchor.width), 0)
+    along = np.maximum(np.maximum(bottom - disc.y, disc.y - bottom - anchor.height), 0)
+    return np.hypot(across, along) - disc.radius

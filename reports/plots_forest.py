@@ -43,7 +43,7 @@ def forest(title: str, rows: Sequence[Row], x_label: str) -> str:
             _draw_row(axes, row, place)
             if place and row.group != rows[place - 1].group:
                 axes.axhline(place - 0.5, color=GRID, linewidth=0.8)
-        _ratio_ticks(axes, [bound for row in rows for bound in (row.value, row.low, row.high) if bound])
+        ratio_ticks(axes, [bound for row in rows for bound in (row.value, row.low, row.high) if bound])
         name_rows(axes, shown)
         titles(axes, title, x_label)
         legend(axes, [_mark(group, look) for group, look in groups.items()], columns)
@@ -64,7 +64,7 @@ def _mark(label: str, index: int) -> Line2D:
     return Line2D([], [], color=colour, marker=marker, linestyle="-", linewidth=2.2, markersize=6, label=label)
 
 
-def _ratio_ticks(axes: Axes, values: Sequence[float]) -> None:
+def ratio_ticks(axes: Axes, values: Sequence[float]) -> None:
     """Round ratios on both sides of 1, as many as can be written beside each other."""
     low, high = min([*values, 0.9]) / 1.04, max([*values, 1.1]) * 1.04
     axes.set_xscale("log")

@@ -1,6 +1,7 @@
-"""Quality against throughput as a picture: a disc a variant, its area the stored bytes, and the front."""
+"""Quality against speed as a picture: a disc a variant, its area the stored bytes, and the front."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -11,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from reports import canvas, placement
 from reports.canvas import FOREGROUND, MUTED, SERIES
 from reports.placement import Anchor, Box
-from reports.plots import log_ticks
+from reports.plots_forest import ratio_ticks
 
 #: More discs than this leave no room for their labels.
 MOST_DISCS = 10
@@ -19,6 +20,8 @@ MOST_DISCS = 10
 _RADIUS = 11.0
 _LABEL_SIZE = 10.0
 _LABEL_HEIGHT = 12.0
+#: Characters of a label's row; a longer name takes several of them.
+_LABEL_WIDTH = 30
 #: Points between a label and the axes.
 _INSET = 4.0
 #: A label farther from its disc than this has a line to it.
@@ -32,7 +35,7 @@ _POINTS_PER_PIXEL = 0.72  # of a matplotlib figure of 100 dots an inch
 
 @dataclass(frozen=True)
 class Disc:
-    """One variant: x a rate, y its quality, each with its interval where there is one, and its stored bytes."""
+    """One variant: x how many times as fast it is, y its quality, each with its interval if known; its stored bytes."""
 
     label: str
     x: float
@@ -43,15 +46,16 @@ class Disc:
     on_front: bool
 
 
-def pareto(title: str, discs: Sequence[Disc], unit: str, y_label: str, *, differences: bool) -> str:
+def pareto(title: str, discs: Sequence[Disc], x_label: str, y_label: str, *, differences: bool) -> str:
     """Discs with direct labels; those on the front are filled and joined by steps, the others faded.
 
-    x is logarithmic, in `unit`. y is drawn to scale, or, for `differences` from 0 of which some are large, to scale
-    near 0 and logarithmically beyond. The front bounds what can be had from the faster and better side.
+    x is logarithmic, with a line at 1. y is drawn to scale, or, for `differences` from 0 of which some are large, to
+    scale near 0 and logarithmically beyond. The front bounds what can be had from the faster and better side.
     """
     with canvas.style():
         figure, axes = canvas.panel(292, left=48, bottom=40, top=44)
-        name = log_ticks(axes.xaxis, [disc.x for disc in discs], unit)
+        ratio_ticks(axes, _with_room([disc.x for disc in discs]))
+        axes.axvline(1, color=MUTED, linewidth=1.2, zorder=1)
         _quality_axis(axes, [disc.y for disc in discs], differences)
         axes.plot(*zip(*_front_steps(discs), strict=True), color=SERIES[0], linewidth=1.4, zorder=1.5)
         largest = max(disc.size_B for disc in discs)
@@ -61,9 +65,16 @@ def pareto(title: str, discs: Sequence[Disc], unit: str, y_label: str, *, differ
         _label(axes, discs, radii)
         heading = canvas.shorten(title, 48)
         axes.set_title(heading, loc="left", fontsize=canvas.FONT_SIZE, fontweight="bold", pad=26, x=0)
-        axes.set_xlabel(f"throughput, {name}: more is better")
+        axes.set_xlabel(x_label)
         axes.annotate(y_label, (0, 1), xytext=(0, 9), xycoords="axes fraction", textcoords="offset points")
         return canvas.svg(figure)
+
+
+def _with_room(values: Sequence[float]) -> list[float]:
+    """The values, and as much beyond the outermost of them as a disc takes there."""
+    low, high = min(*values, 0.95), max(*values, 1.05)
+    room = (high / low) ** 0.06
+    return [*values, low / room, high * room]
 
 
 def _draw(axes: Axes, disc: Disc, radius: float) -> None:
@@ -81,17 +92,17 @@ def _draw(axes: Axes, disc: Disc, radius: float) -> None:
 def _label(axes: Axes, discs: Sequence[Disc], radii: Sequence[float]) -> None:
     """Each label beside its disc, with a line to it where it had to stand away."""
     at = _places(axes, [(disc.x, disc.y) for disc in discs])
-    shown = [canvas.shorten(disc.label, 30) for disc in discs]
+    shown = [textwrap.wrap(disc.label, _LABEL_WIDTH, max_lines=3, placeholder="…") for disc in discs]
     anchors = [
-        Anchor(x, y, radius, canvas.width(text) * _LABEL_SIZE / canvas.FONT_SIZE, _LABEL_HEIGHT)
-        for (x, y), radius, text in zip(at, radii, shown, strict=True)
+        Anchor(x, y, radius, max(map(canvas.width, rows)) * _LABEL_SIZE / canvas.FONT_SIZE, _LABEL_HEIGHT * len(rows))
+        for (x, y), radius, rows in zip(at, radii, shown, strict=True)
     ]
     left, bottom, right, top = (float(edge) * _POINTS_PER_PIXEL for edge in axes.bbox.extents)
     frame = Box(left + _INSET, bottom + _INSET, right, top)
-    placed = placement.place(anchors, frame, _lines(axes, discs))
-    for text, disc, anchor, box in zip(shown, discs, anchors, placed, strict=True):
+    placed = placement.place(anchors, frame, _lines(axes, discs), _whiskers(axes, discs))
+    for rows, disc, anchor, box in zip(shown, discs, anchors, placed, strict=True):
         if box is not None:
-            _write(axes, text, anchor, box, FOREGROUND if disc.on_front else MUTED)
+            _write(axes, "\n".join(rows), anchor, box, FOREGROUND if disc.on_front else MUTED)
 
 
 def _places(axes: Axes, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -100,11 +111,15 @@ def _places(axes: Axes, points: Sequence[tuple[float, float]]) -> list[tuple[flo
 
 
 def _lines(axes: Axes, discs: Sequence[Disc]) -> list[Box]:
-    """The steps of the front and the intervals of throughput, as boxes without thickness."""
-    steps = _places(axes, _front_steps(discs))
-    spans = [_places(axes, [(x, disc.y) for x in disc.x_interval]) for disc in discs if disc.x_interval]
-    ends = [*pairwise(steps), *((span[0], span[1]) for span in spans)]
+    """The steps of the front, and the plain model's speed, as boxes without thickness."""
+    plain = _places(axes, [(1.0, bound) for bound in axes.get_ylim()])
+    ends = [*pairwise(_places(axes, _front_steps(discs))), (plain[0], plain[1])]
     return [Box(min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])) for a, b in ends]
+
+
+def _whiskers(axes: Axes, discs: Sequence[Disc]) -> list[Box]:
+    spans = [_places(axes, [(x, disc.y) for x in disc.x_interval]) for disc in discs if disc.x_interval]
+    return [Box(low[0], low[1], high[0], high[1]) for low, high in spans]
 
 
 def _front_steps(discs: Sequence[Disc]) -> list[tuple[float, float]]:
@@ -137,7 +152,7 @@ def _quality_axis(axes: Axes, values: Sequence[float], differences: bool) -> Non
     low, high = min(values), max(values)
     if differences and max(abs(low), abs(high)) > _BEND:
         axes.set_yscale("symlog", linthresh=_LINEAR, linscale=1.0)
-        bottom, top = min(low * 2, -_LINEAR), high * 2.5
+        bottom, top = min(low * 2, -_LINEAR), max(high * 4, _LINEAR)
         axes.set_ylim(bottom, top)
         decades = [10.0**power for power in range(-2, 4)]
         ticks = [0.0, *decades, *(-decade for decade in decades)]

@@ -44,8 +44,7 @@ class Identity:
         """Machine and run where there are several, then the axes, then the variant."""
         where = [Column("machine")] if len(self.study.hosts) > 1 else []
         where += [Column("run", "right")] if self.study.repeats else []
-        axes = [BY_NAME[name] for name in self.names]
-        heads = [Column(axis.label, "right" if isinstance(axis.kind, Number) else "left") for axis in axes]
+        heads = [axis_column(name) for name in self.names]
         return (*where, *heads, *([Column("precision, compression")] if self._has_variant else []))
 
     def cells(self, record: Record) -> tuple[Cell, ...]:
@@ -61,6 +60,12 @@ def constant(records: Iterable[Record]) -> tuple[str, ...]:
     """The axes in which all of `records` agree: what labels beside each other need not say."""
     vary = points.varying([values(record) for record in records])
     return tuple(name for name in BY_NAME if name not in vary)
+
+
+def axis_column(name: str) -> Column:
+    """The head of a column of an axis' values."""
+    axis = BY_NAME[name]
+    return Column(axis.label, "right" if isinstance(axis.kind, Number) else "left")
 
 
 def axis_cell(name: str, raw: Value) -> Cell:

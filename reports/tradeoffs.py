@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.record import Metric, Record
-from reports.study import metric, point
+from reports.estimate import Ratio, speed
+from reports.study import Family, metric, point
 
 #: What quality is judged by, for a model that continues a text and for one that labels it.
 QUALITY_METRICS = ("delta_ln_perplexity", "accuracy")
@@ -14,17 +15,20 @@ QUALITY_METRICS = ("delta_ln_perplexity", "accuracy")
 
 @dataclass(frozen=True)
 class Graded:
-    """A record whose quality, speed and stored bytes are all known; ratios and the front need nothing else."""
+    """A record whose quality and stored bytes are known, and its speed over that of the plain model of its family.
+
+    The speed is the paired ratio: between two medians of throughput lies all the drift of a machine.
+    """
 
     record: Record
-    throughput: Metric
+    speed: Ratio
     quality: Metric
     stored_B: float
 
     @cached_property
     def merits(self) -> tuple[float, float]:
-        """Tokens a second, and quality as a number of which more is better."""
-        return self.throughput.value or 0.0, (self.quality.value or 0.0) * (self.quality.direction or 1)
+        """Speed, and quality as a number of which more is better."""
+        return self.speed.value, (self.quality.value or 0.0) * (self.quality.direction or 1)
 
     def beats(self, other: "Graded") -> bool:
         """Whether this is no worse in both speed and quality, and better in one of them (Pareto dominance)."""
@@ -49,19 +53,23 @@ def stored(record: Record) -> float | None:
     return float(found) if isinstance(found, (int, float)) and found > 0 else None
 
 
-def grade(records: Iterable[Record]) -> tuple[Graded, ...]:
-    """Those of `records` that can be placed beside each other, of several runs of one point the latest.
+def grade(family: Family) -> tuple[Graded, ...]:
+    """The plain model of `family` and the variants that can be placed beside it, of several runs of one the latest.
 
-    Where some are judged by one metric and some by another, those of the more frequent one.
+    Where some are judged by one metric and some by another, those of the more frequent one. Empty without a plain one.
     """
-    latest = {record.point: record for record in sorted(records, key=lambda r: r.started_at)}
+    pairs = [(pair, ratio) for pair in family.pairs if (ratio := speed(pair))]
+    speeds = {id(pair.reference): Ratio(1.0, None, None, 0) for pair, _ in pairs}
+    speeds |= {id(pair.variant): ratio for pair, ratio in pairs}
+    latest = {r.point: r for r in sorted(family.records, key=lambda r: r.started_at) if id(r) in speeds}
     graded = []
     for record in latest.values():
-        speed, worth, size = metric(record, "throughput_tokens_per_s"), quality(record), stored(record)
-        if speed and worth and size and (speed.value or 0.0) > 0 and math.isfinite(worth.value or 0.0):
-            graded.append(Graded(record, speed, worth, size))
+        worth, size = quality(record), stored(record)
+        if worth and size and math.isfinite(worth.value or 0.0):
+            graded.append(Graded(record, speeds[id(record)], worth, size))
     units = [each.quality.unit for each in graded]
-    return tuple(each for each in graded if each.quality.unit == max(units, key=units.count))
+    kept = tuple(each for each in graded if each.quality.unit == max(units, key=units.count))
+    return kept if any(point(each.record).is_reference for each in kept) else ()
 
 
 def front(graded: Iterable[Graded]) -> tuple[Graded, ...]:

@@ -37,6 +37,12 @@ def test_a_row_holds_the_throughput_of_every_architecture_with_the_winner_marked
     ]
 
 
+def test_an_axis_that_only_other_points_vary_has_no_column():
+    records = [*architectures(), record(architecture="lstm", size="nano", hidden=64, precision="bf16")]
+    table = tables(build("architectures", records))[0]
+    assert [c.name for c in table.columns][:3] == ["work", "batch size", "lstm"]
+
+
 def test_an_architecture_without_a_result_leaves_a_gap():
     records = [r for r in architectures() if (r.axes["architecture"], r.axes["batch_size"]) != ("rnn", 8)]
     table = tables(build("architectures", records))[0]

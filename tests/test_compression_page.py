@@ -42,7 +42,7 @@ def test_a_family_is_a_table_with_the_plain_model_first_and_a_row_a_variant():
 
 def test_a_row_says_what_a_variant_costs_and_what_it_gives():
     (table,) = visible([with_energy(r) for r in pair(quantize="int8-dynamic")])
-    assert cell(table, 1, "perplexity") == "119"
+    assert cell(table, 1, "perplexity") == "118 → 119"
     assert cell(table, 1, "Δ") == "+0.0043 ±0.0006"
     assert cell(table, 1, "stored") == "1.36 (0.33×)"
     assert re.fullmatch(r"0\.\d\d× \[0\.\d\d, 0\.\d\d\]", cell(table, 1, "speed"))

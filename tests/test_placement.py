@@ -55,3 +55,22 @@ def test_a_label_wider_than_the_frame_has_no_place():
 def test_boxes_that_touch_do_not_overlap():
     assert not Box(0, 0, 1, 1).overlaps(Box(1, 0, 2, 1))
     assert Box(0, 0, 1, 1).overlaps(Box(0.9, 0.9, 2, 2))
+
+
+def test_a_label_keeps_off_faint_lines_only_while_it_stays_near():
+    anchor = Anchor(100, 100, 5, 50, 12)
+    whisker = Box(60, 100, 150, 100)
+    (beside,) = place([anchor], FRAME, faint=[whisker])
+    assert beside is not None
+    assert not beside.overlaps(Box(60, 99, 150, 101))
+    everywhere = [Box(0, y, 290, y) for y in range(60, 140, 5)]
+    (on_it,) = place([anchor], FRAME, faint=everywhere)
+    assert on_it is not None
+    assert anchor.distance(on_it) < 25
+
+
+def test_a_label_stands_nearer_to_its_own_disc_than_to_another():
+    own, other = Anchor(150, 100, 6, 60, 12), Anchor(120, 100, 8, 60, 12)
+    box = place([own, other], FRAME)[0]
+    assert box is not None
+    assert own.distance(box) - own.radius < other.distance(box) - other.radius

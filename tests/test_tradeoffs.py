@@ -3,14 +3,22 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.record import Metric
+from bench.record import Metric, Record
+from reports.estimate import Ratio
+from reports.study import study
 from reports.tradeoffs import Graded, front, grade, quality, stored
 from tests import factories
 from tests.factories import record, with_quality
 
 
 def graded(speed: float, delta: float) -> Graded:
-    return Graded(record(), Metric(speed, "tokens/s", 1, "t"), Metric(delta, "nat", -1, "Δ"), 1e6)
+    return Graded(record(), Ratio(speed, None, None, 0), Metric(delta, "nat", -1, "Δ"), 1e6)
+
+
+def grades(*records: Record) -> tuple[Graded, ...]:
+    """The graded members of the one family that the records are."""
+    (family,) = study(records).families
+    return grade(family)
 
 
 def classified(accuracy: float) -> Metric:
@@ -44,20 +52,30 @@ def test_the_front_rises_in_speed_and_falls_in_quality_and_beats_all_the_rest(pa
     assert all(any(one.beats(each) for one in best) or each.merits in merits for each in members)
 
 
+def test_speed_is_the_paired_ratio_to_the_plain_model():
+    plain, half = grades(with_quality(record()), with_quality(record(precision="bf16")))
+    assert plain.speed.value == 1
+    assert half.speed.paired
+    assert 1.3 < half.speed.value < 1.7
+
+
 def test_of_several_runs_of_a_point_the_latest_is_graded():
-    early = with_quality(record())
-    late = replace(early, run="another", started_at="2026-02-02T03:04:05+00:00")
-    (found,) = grade([late, early])
-    assert found.record is late
+    early = [with_quality(record()), with_quality(record(prune=0.5))]
+    late = [replace(each, run="another", started_at="2026-02-02T03:04:05+00:00") for each in early]
+    assert [each.record for each in grades(*late, *early)] == late
 
 
-def test_a_record_without_quality_speed_or_size_is_not_graded():
-    plain = with_quality(record())
-    assert grade([record(), replace(plain, facts={}), replace(plain, metrics={})]) == ()
+def test_without_a_graded_plain_model_there_is_nothing_to_stand_beside():
+    plain, pruned = record(), with_quality(record(prune=0.5))
+    assert grades(plain, pruned) == ()
+    assert grades(pruned) == ()
 
 
-def test_a_quality_that_is_not_finite_is_not_graded():
-    assert grade([with_quality(record(prune=0.5), delta=float("nan"))]) == ()
+def test_a_variant_without_quality_or_size_or_with_one_that_is_not_finite_is_not_graded():
+    plain, pruned = with_quality(record()), with_quality(record(prune=0.5))
+    absurd = with_quality(record(prune=0.5), delta=float("nan"))
+    for broken in (record(prune=0.5), replace(pruned, facts={}), absurd):
+        assert [each.record for each in grades(plain, broken)] == [plain]
 
 
 def test_a_plain_model_differs_from_itself_by_nothing():
@@ -73,7 +91,7 @@ def test_a_plain_model_differs_from_itself_by_nothing():
 def test_two_kinds_of_quality_are_not_mixed():
     language = [with_quality(record(precision=p)) for p in ("fp32", "bf16")]
     labels = replace(record(prune=0.5), metrics=record().metrics | {"accuracy": classified(0.9)})
-    assert {each.quality.unit for each in grade([labels, *language])} == {"nat"}
+    assert {each.quality.unit for each in grades(labels, *language)} == {"nat"}
 
 
 def test_stored_bytes_are_a_positive_number_or_unknown():

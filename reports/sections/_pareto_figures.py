@@ -1,15 +1,16 @@
-"""Quality against throughput, a panel for each family whose quality was measured."""
+"""Quality against speed, a panel for each family whose quality was measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.record import Metric
-from bench.units import digits, quantity
+from bench.units import digits
 from reports import labels, plots_pareto, tables
 from reports.document import Figure, Table
+from reports.estimate import Ratio
 from reports.plots_pareto import MOST_DISCS, Disc
 from reports.sections._variant_tables import family_name
-from reports.study import Family, Study, point, values
+from reports.study import Study, point, values
 from reports.tradeoffs import Graded, front, grade
 
 #: A family with fewer graded members than this shows no trade-off.
@@ -17,8 +18,9 @@ _FEWEST = 3
 #: More panels than this make nobody wiser; the tables hold every value.
 _MOST_PANELS = 6
 _LEGEND = (
-    "Discs: the area is that of the stored weights, and the lines through them are 95 % intervals. The stepped line is "
-    "the front: a pale disc off it is beaten by another in both speed and quality, though it may still be smaller."
+    "Throughput is told as a multiple of the plain model's in the same rounds. The area of a disc is that of the "
+    "stored weights, the lines through it are 95 % intervals. The stepped line is the front, as far as medians tell: a "
+    "pale disc off it is beaten by another in both speed and quality, though it may still be smaller."
 )
 #: Variants named as better than one that is beaten.
 _MOST_NAMED = 3
@@ -35,7 +37,7 @@ class Pareto:
 
 def draw(study: Study) -> Pareto:
     """The families with the most graded variants, in the order of the study; none where no quality was measured."""
-    families = [graded for family in study.families if len(graded := _graded(family)) >= _FEWEST]
+    families = [graded for family in study.families if len(graded := grade(family)) >= _FEWEST]
     widest = sorted(families, key=lambda graded: -len(graded))[:_MOST_PANELS]
     panels = [_kept(graded) for graded in families if any(graded is one for one in widest)]
     drawn = frozenset(id(each.record) for graded in panels for each in graded)
@@ -47,12 +49,6 @@ def draw(study: Study) -> Pareto:
     if undrawn:
         text.append(f"{labels.count(undrawn, 'slower variant')} left out of the panels of quality for legibility.")
     return Pareto(tuple(_figure(study, graded) for graded in panels), drawn, " ".join(text))
-
-
-def _graded(family: Family) -> tuple[Graded, ...]:
-    """The family's graded members, where the plain one is among them."""
-    graded = grade(family.records)
-    return graded if any(point(each.record).is_reference for each in graded) else ()
 
 
 def _kept(graded: Sequence[Graded]) -> tuple[Graded, ...]:
@@ -71,9 +67,9 @@ def _figure(study: Study, graded: Sequence[Graded]) -> Figure:
     discs = [
         Disc(
             _name(each),
-            each.throughput.value or 0.0,
+            each.speed.value,
             each.quality.value or 0.0,
-            _interval(each.throughput),
+            _interval(each.speed),
             _interval(each.quality),
             each.stored_B,
             id(each) in ahead,
@@ -81,12 +77,12 @@ def _figure(study: Study, graded: Sequence[Graded]) -> Figure:
         for each in graded
     ]
     y_label = "Δ ln perplexity, nat: less is better" if differences else "accuracy: more is better"
-    svg = plots_pareto.pareto(title, discs, graded[0].throughput.unit, y_label, differences=differences)
-    alt = f"Scatter plot of quality against throughput for {labels.count(len(discs), 'variant')}: {title}."
+    svg = plots_pareto.pareto(title, discs, "times as fast: more is better", y_label, differences=differences)
+    alt = f"Scatter plot of quality against speed for {labels.count(len(discs), 'variant')}: {title}."
     return Figure(svg, alt, f"{title}.", _data(title, graded))
 
 
-def _interval(found: Metric) -> tuple[float, float] | None:
+def _interval(found: Metric | Ratio) -> tuple[float, float] | None:
     return None if found.low is None or found.high is None else (found.low, found.high)
 
 
@@ -101,6 +97,6 @@ def _data(title: str, graded: Sequence[Graded]) -> Table:
         differs = each.quality.unit == "nat"
         worth = tables.difference(each.quality).text if differs else digits(100 * (each.quality.value or 0.0))
         place = f"beaten by {'; '.join(beaten[:_MOST_NAMED])}" if beaten else "on the front"
-        rows.append([_name(each), quantity(each.throughput.value, each.throughput.unit), worth, place])
+        rows.append([_name(each), f"{digits(each.speed.value)}×", worth, place])
     head = "Δ ln perplexity, nat" if graded[0].quality.unit == "nat" else "accuracy, %"
-    return tables.simple(f"{title}: quality and throughput", ["variant", "throughput", head, "place"], rows)
+    return tables.simple(f"{title}: quality and speed", ["variant", "speed", head, "place"], rows)

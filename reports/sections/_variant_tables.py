@@ -8,7 +8,7 @@ from bench.units import digits, scale
 from reports import labels, tables
 from reports.document import Cell, Column, Emphasis, Table
 from reports.estimate import Ratio
-from reports.study import Pair, Study, memory, metric, values
+from reports.study import Pair, Study, memory, metric, point, values
 from reports.tradeoffs import quality, stored
 
 #: Shares of the held-out text, shown in percent, in the order of the columns.
@@ -21,8 +21,9 @@ _SHARES = {
 }
 _EMPHASES: dict[str, Emphasis] = {"faster": "best", "slower": "bad"}
 _NOTE = (
-    "Δ ln perplexity: how many nats a token of held-out text costs more than with the plain model in fp32, its parent; "
-    "0.01 is 1 % of perplexity. Same top 1: how often the likeliest word is the parent's."
+    "Perplexity: the parent's, which is the plain model in fp32, → the variant's on the same held-out tokens, as many "
+    "as the interval takes. Δ ln perplexity: how many nats a token costs more than with the parent; 0.01 is 1 % of "
+    "perplexity. Same top 1: how often the likeliest word is the parent's."
 )
 
 _Drawn = tuple[str, list[Cell]]
@@ -50,7 +51,7 @@ def _table(study: Study, records: Sequence[Record], pairs: dict[int, tuple[Pair,
     identity = tables.Identity(study, but=tuple(name for name in study.varying if name not in labels.VARIANT_AXES))
     found = [pairs.get(id(record)) for record in records]
     columns = [
-        ("perplexity", [_number(metric(record, "perplexity")) for record in records]),
+        ("perplexity", [_perplexity(record) for record in records]),
         ("Δ ln perplexity, nat", [_difference(record) for record in records]),
         *((f"{head}, %", [_percent(metric(record, name)) for record in records]) for name, head in _SHARES.items()),
         _stored(records, found),
@@ -69,8 +70,13 @@ def _nothing() -> Cell:
     return Cell("—", emphasis="muted")
 
 
-def _number(found: Metric | None) -> Cell:
-    return _nothing() if found is None or found.value is None else Cell(digits(found.value), sort=found.value)
+def _perplexity(record: Record) -> Cell:
+    """Of a variant, after its parent's on the same tokens: another may have been graded on more or fewer of them."""
+    found, parent = metric(record, "perplexity"), metric(record, "parent_perplexity")
+    if found is None or found.value is None:
+        return _nothing()
+    before = f"{digits(parent.value)} → " if parent and parent.value and not point(record).is_reference else ""
+    return Cell(labels.unbroken(f"{before}{digits(found.value)}"), sort=found.value)
 
 
 def _percent(found: Metric | None) -> Cell:

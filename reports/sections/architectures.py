@@ -6,21 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.axes import BY_NAME
-from bench.kinds import Number
-from bench.record import Metric, Record
-from bench.units import digits, interval, scale
+from bench.record import Record
+from bench.units import digits, interval
 from reports import labels, plots, tables
 from reports.document import Cell, Column, Figure, Paragraph, Part, Section, Table
 from reports.equals import EQUAL, Race, architecture_of, left_out, races, spread
 from reports.plots_forest import Row, dots
-from reports.study import Study, memory, metric, values
+from reports.sections import _race_tables
+from reports.study import Study, metric, values
 
 ORDER = 55
 
 #: More panels than this make nobody wiser; the tables hold every value.
 _MOST_PANELS = 12
-#: What the rows of a table of races need not say: one has a column of its own, the other heads the columns.
-_NOT_NAMED = ("workload", "architecture")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def build(study: Study) -> Section | None:
     parents = _parents(study, found)
     figures, undrawn = _speed_figures(study, found, looks)
     parts: list[Part] = [*figures, *([_quality_figure(parents, looks)] if parents else [])]
-    parts += [_speed_table(study, found, list(looks)), *_memory_table(study, found, list(looks))]
+    parts += _race_tables.tables_of(study, found, list(looks))
     parts += [_parents_table(parents)] if parents else []
     parts += [Paragraph(" ".join([_conditions(study, found), *undrawn]))]
     return Section(
@@ -54,6 +52,7 @@ def build(study: Study) -> Section | None:
 def _fastest(found: Sequence[Race]) -> str:
     """Who won how many races of each workload, and where nobody did."""
     won: dict[str, list[str]] = {}
+    undecided: list[str] = []
     for workload in dict.fromkeys(race.axes["workload"] for race in found):
         members = [race for race in found if race.axes["workload"] == workload]
         wins = Counter(architecture_of(race.winner) for race in members if race.winner)
@@ -61,7 +60,8 @@ def _fastest(found: Sequence[Race]) -> str:
         for name, number in wins.most_common():
             won.setdefault(name, []).append(f"{word} ({number} of {len(members)})")
         if not wins:
-            won.setdefault("nobody by a clear margin", []).append(word)
+            undecided.append(word)
+    won |= {"nobody by a clear margin": undecided} if undecided else {}
     said = [f"{name} in {labels.listed(workloads)}" for name, workloads in won.items()]
     return f"Fastest at equal parameters: {'; '.join(said)}."
 
@@ -134,63 +134,13 @@ def _quality_figure(parents: Sequence[_Parent], looks: Mapping[str, int]) -> Fig
     return Figure(svg, alt, f"Perplexity of each trained model.{several}", data)
 
 
-def _speed_table(study: Study, found: Sequence[Race], names: Sequence[str]) -> Table:
-    rows = []
-    for race in found:
-        speeds = [_pick(race, name, "throughput_tokens_per_s") for name in names]
-        factor, unit = scale([speed.value for speed in speeds if speed], "tokens/s")
-        best = architecture_of(race.winner) if race.winner else ""
-        cells = [
-            tables.cell(tables.measured(speed), factor, "best" if name == best else "plain")
-            for name, speed in zip(names, speeds, strict=True)
-        ]
-        rows.append((Cell(f"{labels.workload(race.axes['workload'])}, {unit}"), *_where(study, race), *cells))
-    return Table("Throughput", _columns(study, "work", names), tuple(rows))
-
-
-def _memory_table(study: Study, found: Sequence[Race], names: Sequence[str]) -> list[Table]:
-    peaks = [[memory(record) if (record := race.of(name)) else None for name in names] for race in found]
-    factor, unit = scale([peak.value for row in peaks for peak in row if peak], "B")
-    rows = tuple(
-        (
-            Cell(labels.workload(race.axes["workload"])),
-            *_where(study, race),
-            *(tables.cell(tables.measured(peak), factor, "plain") for peak in row),
-        )
-        for race, row in zip(found, peaks, strict=True)
-        if any(row)
-    )
-    return [Table(f"Peak memory, {unit}", _columns(study, "work", names), rows)] if rows else []
-
-
-def _pick(race: Race, name: str, wanted: str) -> Metric | None:
-    record = race.of(name)
-    return metric(record, wanted) if record else None
-
-
-def _named(study: Study) -> list[str]:
-    return list(tables.Identity(study, but=_NOT_NAMED).names)
-
-
-def _columns(study: Study, head: str, names: Sequence[str]) -> tuple[Column, ...]:
-    machine = [Column("machine")] if len(study.hosts) > 1 else []
-    axes = [BY_NAME[name] for name in _named(study)]
-    shared = [Column(axis.label, "right" if isinstance(axis.kind, Number) else "left") for axis in axes]
-    return (Column(head), *machine, *shared, *(Column(name, "right") for name in names))
-
-
-def _where(study: Study, race: Race) -> list[Cell]:
-    machine = [Cell(study.host(race.records[0]).label)] if len(study.hosts) > 1 else []
-    return [*machine, *(tables.axis_cell(name, race.axes[name]) for name in _named(study))]
-
-
 def _parents(study: Study, found: Sequence[Race]) -> list[_Parent]:
     """The trained models whose perplexity is known, each once: they do not depend on the work."""
-    named = ["size", *(name for name in study.varying if BY_NAME[name].dimension)]
+    shapes = [name for name in study.varying if BY_NAME[name].dimension and name not in labels.VARIANT_AXES]
     parents: dict[tuple[str, str], _Parent] = {}
     for record in (record for race in found for record in race.records):
         machine = f", machine {study.host(record).label}" if len(study.hosts) > 1 else ""
-        size, name = labels.point(values(record), named) + machine, architecture_of(record)
+        size, name = labels.point(values(record), ["size", *shapes]) + machine, architecture_of(record)
         known = metric(record, "perplexity") or metric(record, "parent_perplexity")
         # No perplexity is below 1, that of a model which is always certain and right.
         if known and known.value and 1 <= known.value < math.inf:
@@ -223,4 +173,6 @@ def _fact(record: Record, name: str) -> Cell:
     found = record.facts.get(name)
     if not isinstance(found, (int, float)):
         return Cell("—", emphasis="muted")
-    return Cell(digits(float(found)), sort=float(found))
+    # A count of a few digits is shown to the last of them.
+    text = str(found) if isinstance(found, int) and found < 1000 else digits(float(found))
+    return Cell(text, sort=float(found))

@@ -124,7 +124,7 @@ def _ungraded(study: Study) -> str:
 
 
 def _caution(compared: _Compared) -> str:
-    """What to think of the ratios: separate runs drift apart, and a twentieth of many intervals miss."""
+    """What to think of the ratios: what is not paired drifts apart, and a twentieth of many intervals miss."""
     decided = sum(ratio.verdict != "not decided" for _, ratio in compared)
     unpaired = sum(not ratio.paired for _, ratio in compared)
     text = []
@@ -132,5 +132,5 @@ def _caution(compared: _Compared) -> str:
         chance = round(decided / 20)
         text.append(f"Of {decided} intervals of speed at 95 %, about {chance} may miss 1 by chance alone.")
     if unpaired:
-        text.append(f"{labels.count(unpaired, 'ratio')} unpaired: taken from separate runs, so drift is part of it.")
+        text.append(f"{labels.count(unpaired, 'ratio')} unpaired: measured at different times, so drift is part of it.")
     return " ".join(text)
