@@ -212,3 +212,13 @@ def test_text_from_strangers_is_shown_and_never_run():
     html = render_html.render(page.build(records, "t"))
     assert html.count("<script") == 1
     assert "alert(1)" in html
+
+
+def test_a_variant_that_was_graded_on_fewer_tokens_has_no_perplexity_to_compare():
+    plain, variant = pair(precision="bf16")
+    fewer = replace(variant.metrics["perplexity"], n=50)
+    (table,) = visible([plain, replace(variant, metrics=variant.metrics | {"perplexity": fewer})])
+    shown, hidden = column(table, "perplexity")
+    assert float(shown) > 1
+    assert hidden == "—"
+    assert column(table, "Δ ln perplexity, nat")[1] != "—"

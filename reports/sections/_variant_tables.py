@@ -22,7 +22,9 @@ _SHARES = {
 _EMPHASES: dict[str, Emphasis] = {"faster": "best", "slower": "bad"}
 _NOTE = (
     "Δ ln perplexity: how many nats a token of held-out text costs more than with the plain model in fp32, its parent; "
-    "0.01 is 1 % of perplexity. Same top 1: how often the likeliest word is the parent's."
+    "0.01 is 1 % of perplexity. A variant that was out of time was graded on fewer of the tokens, so it shows no "
+    "perplexity; its difference is on the same tokens for both. Same top 1: how often the likeliest word is the "
+    "parent's."
 )
 
 _Drawn = tuple[str, list[Cell]]
@@ -50,7 +52,7 @@ def _table(study: Study, records: Sequence[Record], pairs: dict[int, tuple[Pair,
     identity = tables.Identity(study, but=tuple(name for name in study.varying if name not in labels.VARIANT_AXES))
     found = [pairs.get(id(record)) for record in records]
     columns = [
-        ("perplexity", [_number(metric(record, "perplexity")) for record in records]),
+        ("perplexity", _perplexities(records)),
         ("Δ ln perplexity, nat", [_difference(record) for record in records]),
         *((f"{head}, %", [_percent(metric(record, name)) for record in records]) for name, head in _SHARES.items()),
         _stored(records, found),
@@ -71,6 +73,13 @@ def _nothing() -> Cell:
 
 def _number(found: Metric | None) -> Cell:
     return _nothing() if found is None or found.value is None else Cell(digits(found.value), sort=found.value)
+
+
+def _perplexities(records: Sequence[Record]) -> list[Cell]:
+    """Only of those that were graded on as many tokens as the most: on other tokens it is another perplexity."""
+    found = [metric(record, "perplexity") for record in records]
+    most = max((each.n for each in found if each), default=0)
+    return [_number(each) if each and each.n == most else _nothing() for each in found]
 
 
 def _percent(found: Metric | None) -> Cell:

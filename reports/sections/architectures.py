@@ -169,7 +169,8 @@ def _pick(race: Race, name: str, wanted: str) -> Metric | None:
 
 
 def _named(study: Study) -> list[str]:
-    return list(tables.Identity(study, but=_NOT_NAMED).names)
+    raced = [record for race in races(study) for record in race.records]
+    return list(tables.Identity(study, but=(*_NOT_NAMED, *tables.unsaid(raced))).names)
 
 
 def _columns(study: Study, head: str, names: Sequence[str]) -> tuple[Column, ...]:
