@@ -75,7 +75,7 @@ def _difference(found: Metric | None) -> str:
 
 
 def _table(studied: Study, title: str, records: Sequence[Record], graded: _Column | None, widest: int) -> Table:
-    identity = tables.Identity(studied, but=("workload",))
+    identity = tables.Identity(studied, but=("workload", *tables.unsaid(records)))
     throughput = [metric(record, "throughput_tokens_per_s") for record in records]
     factor, unit = scale([found.value for found in throughput if found], "tokens/s")
     table = Table(

@@ -56,6 +56,12 @@ class Identity:
         return (*where, *named, *([Cell(labels.variant(axes))] if self._has_variant else []))
 
 
+def unsaid(records: Iterable[Record]) -> tuple[str, ...]:
+    """The dimensions that none of `records` set: their column would be empty."""
+    axes = [values(record) for record in records]
+    return tuple(name for name, axis in BY_NAME.items() if all(axis.says_nothing(each[name]) for each in axes))
+
+
 def constant(records: Iterable[Record]) -> tuple[str, ...]:
     """The axes in which all of `records` agree: what labels beside each other need not say."""
     vary = points.varying([values(record) for record in records])

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import psutil
 import pytest
 import torch
@@ -5,7 +7,7 @@ import torch
 from bench import points
 from bench.errors import Unsupported
 from bench.session import Session
-from model import architectures, compiled, plugins
+from model import architectures, compiled, shapes
 from model.architectures import LanguageModel
 from tests.test_contracts import small
 
@@ -61,8 +63,8 @@ def test_a_growing_cache_is_compiled_a_few_times_and_gives_what_it_gave():
     assert found.breaks == ()
 
 
-def test_what_every_workload_calls_is_there_to_be_compiled():
-    assert set(compiled.METHODS) == set(plugins.names("bench.workloads"))
+def test_what_every_phase_calls_is_there_to_be_compiled():
+    assert set(compiled.METHODS) == set(get_args(shapes.Phase))
     assert all(callable(getattr(LanguageModel, method)) for method in compiled.METHODS.values())
 
 

@@ -42,7 +42,7 @@ def test_a_family_is_a_table_with_the_plain_model_first_and_a_row_a_variant():
 
 def test_a_row_says_what_a_variant_costs_and_what_it_gives():
     (table,) = visible([with_energy(r) for r in pair(quantize="int8-dynamic")])
-    assert cell(table, 1, "perplexity") == "118 → 119"
+    assert cell(table, 1, "perplexity") == "119"
     assert cell(table, 1, "Δ") == "+0.0043 ±0.0006"
     assert cell(table, 1, "stored") == "1.36 (0.33×)"
     assert re.fullmatch(r"0\.\d\d× \[0\.\d\d, 0\.\d\d\]", cell(table, 1, "speed"))
@@ -212,3 +212,13 @@ def test_text_from_strangers_is_shown_and_never_run():
     html = render_html.render(page.build(records, "t"))
     assert html.count("<script") == 1
     assert "alert(1)" in html
+
+
+def test_a_variant_that_was_graded_on_fewer_tokens_has_no_perplexity_to_compare():
+    plain, variant = pair(precision="bf16")
+    fewer = replace(variant.metrics["perplexity"], n=50)
+    (table,) = visible([plain, replace(variant, metrics=variant.metrics | {"perplexity": fewer})])
+    shown, hidden = column(table, "perplexity")
+    assert float(shown) > 1
+    assert hidden == "—"
+    assert column(table, "Δ ln perplexity, nat")[1] != "—"

@@ -31,3 +31,10 @@ def test_axes_in_which_records_agree_need_not_be_said():
     same = tables.constant([record(batch_size=1), record(batch_size=8, prune=0.5)])
     assert "size" in same
     assert not {"batch_size", "prune"} & set(same)
+
+
+def test_a_dimension_that_no_row_of_a_table_sets_has_no_column():
+    plain, other = record(), record(encoder="lstm", architecture="classifier")
+    assert "encoder" in tables.unsaid([plain])
+    assert "encoder" not in tables.unsaid([plain, other])
+    assert "size" not in tables.unsaid([plain])

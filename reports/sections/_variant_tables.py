@@ -8,7 +8,7 @@ from bench.units import digits, scale
 from reports import labels, tables
 from reports.document import Cell, Column, Emphasis, Table
 from reports.estimate import Ratio
-from reports.study import Pair, Study, memory, metric, point, values
+from reports.study import Pair, Study, memory, metric, values
 from reports.tradeoffs import quality, stored
 
 #: Shares of the held-out text, shown in percent, in the order of the columns.
@@ -21,9 +21,10 @@ _SHARES = {
 }
 _EMPHASES: dict[str, Emphasis] = {"faster": "best", "slower": "bad"}
 _NOTE = (
-    "Perplexity: the parent's, which is the plain model in fp32, → the variant's on the same held-out tokens, as many "
-    "as the interval takes. Δ ln perplexity: how many nats a token costs more than with the parent; 0.01 is 1 % of "
-    "perplexity. Same top 1: how often the likeliest word is the parent's."
+    "Δ ln perplexity: how many nats a token of held-out text costs more than with the plain model in fp32, its parent; "
+    "0.01 is 1 % of perplexity. A variant that was out of time was graded on fewer of the tokens, so it shows no "
+    "perplexity; its difference is on the same tokens for both. Same top 1: how often the likeliest word is the "
+    "parent's."
 )
 
 _Drawn = tuple[str, list[Cell]]
@@ -51,7 +52,7 @@ def _table(study: Study, records: Sequence[Record], pairs: dict[int, tuple[Pair,
     identity = tables.Identity(study, but=tuple(name for name in study.varying if name not in labels.VARIANT_AXES))
     found = [pairs.get(id(record)) for record in records]
     columns = [
-        ("perplexity", [_perplexity(record) for record in records]),
+        ("perplexity", _perplexities(records)),
         ("Δ ln perplexity, nat", [_difference(record) for record in records]),
         *((f"{head}, %", [_percent(metric(record, name)) for record in records]) for name, head in _SHARES.items()),
         _stored(records, found),
@@ -70,13 +71,15 @@ def _nothing() -> Cell:
     return Cell("—", emphasis="muted")
 
 
-def _perplexity(record: Record) -> Cell:
-    """Of a variant, after its parent's on the same tokens: another may have been graded on more or fewer of them."""
-    found, parent = metric(record, "perplexity"), metric(record, "parent_perplexity")
-    if found is None or found.value is None:
-        return _nothing()
-    before = f"{digits(parent.value)} → " if parent and parent.value and not point(record).is_reference else ""
-    return Cell(labels.unbroken(f"{before}{digits(found.value)}"), sort=found.value)
+def _number(found: Metric | None) -> Cell:
+    return _nothing() if found is None or found.value is None else Cell(digits(found.value), sort=found.value)
+
+
+def _perplexities(records: Sequence[Record]) -> list[Cell]:
+    """Only of those that were graded on as many tokens as the most: on other tokens it is another perplexity."""
+    found = [metric(record, "perplexity") for record in records]
+    most = max((each.n for each in found if each), default=0)
+    return [_number(each) if each and each.n == most else _nothing() for each in found]
 
 
 def _percent(found: Metric | None) -> Cell:

@@ -35,7 +35,7 @@ def _reason(records: Sequence[Record]) -> str:
 
 
 def _table(study: Study, records: Sequence[Record]) -> Table:
-    identity = tables.Identity(study, but=("workload",))
+    identity = tables.Identity(study, but=("workload", *tables.unsaid(records)))
     best = tables.best(records, lambda r: (study.host(r).label, *tables.league(r)), _thrift)
     heads, columns = [], []
     for name, head in _METRICS.items():

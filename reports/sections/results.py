@@ -46,7 +46,7 @@ def build(study: Study) -> Section | None:
 
 
 def _table(study: Study, records: Sequence[Record]) -> Table:
-    identity = tables.Identity(study, but=("workload",))
+    identity = tables.Identity(study, but=("workload", *tables.unsaid(records)))
     heads: list[Column] = []
     columns: list[list[Cell]] = []
     for head, pick, marks in _COLUMNS:
