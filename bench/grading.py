@@ -23,7 +23,7 @@ EPOCHS = 4
 #: A variant is graded on at most so many windows, spread over what is held out: `tests.proofs.quality_error` shows that
 #: these are enough, and a large corpus takes no longer.
 MOST_WINDOWS = 1000
-#: And for so many seconds: 16-bit floats on a processor without them take a hundred times as long as fp32.
+#: And for so many seconds: 16-bit floats on a processor without them take far longer than fp32.
 LIMIT_S = 15.0
 
 

@@ -135,8 +135,8 @@ class Session:
     def _rehearse(self) -> None:
         """Run the same kind of work on the smallest model, so that libraries are loaded before memory is looked at.
 
-        torch loads about 100 MB of code at the first step of an optimizer, and 60 MB to read a file of weights; those
-        are not the memory of the model.
+        torch loads about 100 MB of code at the first step of an optimizer, and nearly 70 MB to read a file of weights;
+        those are not the memory of the model.
         """
         subject.trained_weights(self._settings)
         preset = {axis.name: axis.default for axis in AXES if axis.dimension and axis.name not in _WHAT_RUNS}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from bench import points, workloads
 from bench.errors import Unsupported, UserError
@@ -20,25 +21,22 @@ def make(
     if not points.tokens(axes, inputs(settings)):
         raise Unsupported("A prompt of one token leaves a decoder-only model nothing to prefill.")
     _check_workload(axes)
-    if shapes.labels_texts(str(axes["architecture"])):
-        return _make_classifier(axes, settings, device)
-    config, work = points.config(axes, inputs(settings)), points.work(axes)
-    read, asked = corpus(axes, settings), compression(axes)
     architecture, training = str(axes["architecture"]), axes["workload"] == "train"
-    built = architectures.build(architecture, config)
+    config, asked = points.config(axes, inputs(settings)), compression(axes)
+    labels = shapes.labels_texts(architecture)
+    read = labelled_texts(axes, settings) if labels else corpus(axes, settings)
+    built = architectures.build_any(architecture, config)
     trained = trained_weights(settings)
     if trained is not None:
         built.load_state_dict(trained)
     parameters = sum(parameter.numel() for parameter in built.parameters())
-    made = compress.apply(built, architecture, config, asked, device, training=training, text=read, plan=tuning(axes))
+    to_tune = read if isinstance(read, text.Text) else None
+    made = compress.apply(
+        built, architecture, config, asked, device, training=training, text=to_tune, plan=tuning(axes)
+    )
     if architecture == "hf" and asked.factorize != "none":
         _check_factored(made.model, device)
-    lengths = (work.sequence_length, work.generated_length)
-    try:
-        batches = text.batches(read.train, work.batch_size, *lengths, count=workloads.BATCHES, seed=int(axes["seed"]))
-    except UserError as error:  # too long for this text: so is this point, and others need not be
-        raise Unsupported(str(error)) from error
-    placed = [(source.to(device), target.to(device)) for source, target in batches]
+    placed = [(source.to(device), target.to(device)) for source, target in _batches(read, axes)]
     subject = workloads.Subject(made.model, placed, asked.precision, float(axes["learning_rate"]), device)
     facts: dict[str, Value] = {
         "parameters": parameters,
@@ -48,46 +46,25 @@ def make(
         "corpus": read.description,
         "corpus_sha256": read.sha256,
     }
+    if isinstance(read, labelled.Labelled):
+        facts["labels"] = ", ".join(read.labels)
     if architecture == "hf":
         facts["codes"] = "words of the corpus by frequency, numbered up to the model's vocabulary: not its own tokens"
     if training:
-        facts["optimizer_state_B"] = train.state_bytes(made.model, work.optimizer)
+        facts["optimizer_state_B"] = train.state_bytes(made.model, str(axes["optimizer"]))
     return subject, facts
 
 
-def _make_classifier(
-    axes: Mapping[str, Value], settings: Mapping[str, Any], device: torch.device
-) -> tuple[workloads.Subject, dict[str, Value]]:
-    """As `make`, for a model that labels texts."""
-    architecture, training = str(axes["architecture"]), axes["workload"] == "train"
-    config, work = points.config(axes, inputs(settings)), points.work(axes)
-    read, asked = labelled_texts(axes, settings), compression(axes)
-    built = architectures.build_classifier(architecture, config)
-    trained = trained_weights(settings)
-    if trained is not None:
-        built.load_state_dict(trained)
-    parameters = sum(parameter.numel() for parameter in built.parameters())
-    made = compress.apply(built, architecture, config, asked, device, training=training)
+def _batches(read: text.Text | labelled.Labelled, axes: Mapping[str, Value]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """What the iterations read, on the CPU. Raises `Unsupported` for lengths that this text has not."""
+    batch_size, length, seed = int(axes["batch_size"]), int(axes["sequence_length"]), int(axes["seed"])
     try:
-        batches = labelled.batches(
-            read, work.batch_size, work.sequence_length, workloads.BATCHES, seed=int(axes["seed"])
-        )
-    except UserError as error:  # too long for these texts: so is this point, and others need not be
+        if isinstance(read, labelled.Labelled):
+            return labelled.batches(read, batch_size, length, workloads.BATCHES, seed=seed)
+        lengths = (length, int(axes["generated_length"]))
+        return text.batches(read.train, batch_size, *lengths, count=workloads.BATCHES, seed=seed)
+    except UserError as error:  # too long for this text: so is this point, and others need not be
         raise Unsupported(str(error)) from error
-    placed = [(source.to(device), labels.to(device)) for source, labels in batches]
-    subject = workloads.Subject(made.model, placed, asked.precision, float(axes["learning_rate"]), device)
-    facts: dict[str, Value] = {
-        "parameters": parameters,
-        "stored_weights_B": made.stored_B,
-        "sparsity": made.sparsity,
-        "compression": "; then ".join(made.steps),
-        "corpus": read.description,
-        "corpus_sha256": read.sha256,
-        "labels": ", ".join(read.labels),
-    }
-    if training:
-        facts["optimizer_state_B"] = train.state_bytes(made.model, work.optimizer)
-    return subject, facts
 
 
 def inputs(settings: Mapping[str, Any]) -> Inputs:
@@ -145,7 +122,7 @@ def tuning(axes: Mapping[str, Value]) -> train.Plan:
 
 
 @torch.inference_mode()
-def _check_factored(model: architectures.LanguageModel, device: torch.device) -> None:
+def _check_factored(model: nn.Module, device: torch.device) -> None:
     """Raise `Unsupported` where code of transformers looks at the matrix that two factors have replaced."""
     codes = torch.full((1, 2), text.EOS, device=device)
     try:
@@ -165,12 +142,21 @@ def _check_workload(axes: Mapping[str, Value]) -> None:
 
 def cautions(axes: Mapping[str, Value]) -> list[Warn]:
     """What a reader must know of a model that was shaped so."""
-    if not float(axes["prune"]) or axes["prune_scheme"] == "structured":
-        return []
-    return [
-        Warn(
-            "masked_only",
-            "Pruned weights are stored as zeros and multiplied like any other: no sparse kernel ran.",
-            "Expect no gain in speed or memory from them; --prune-scheme structured removes whole units instead.",
+    found = []
+    if float(axes["prune"]) and axes["prune_scheme"] != "structured":
+        found.append(
+            Warn(
+                "masked_only",
+                "Pruned weights are stored as zeros and multiplied like any other: no sparse kernel ran.",
+                "Expect no gain in speed or memory from them; --prune-scheme structured removes whole units instead.",
+            )
         )
-    ]
+    if int(axes["tuning_steps"]):
+        found.append(
+            Warn(
+                "trained_beyond_parent",
+                "Tuning trains a variant further than the model that it is graded against: it may come out the better.",
+                "Compare it with a parent that had its fill of training: a larger --train-budget.",
+            )
+        )
+    return found
