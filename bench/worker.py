@@ -7,6 +7,7 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
     {"do": "train", "axes": {...}, "settings": {...}}        -> {"trained": {...}}: a model to grade variants of
     {"do": "grade", "axes": {...}}                           -> {"graded": {"figures": {...}, "reason": ...}}
     {"do": "inspect"}                                        -> {"found": {...}}: what can be run and read here
+    {"do": "ceiling", "name": ..., "setting": {...}}         -> {"ceiling": {...}}: what the machine can do at most
     {"do": "finish"}                                         -> {"finished": true}, and it ends
 
 or with {"failed": {"status": ..., "reason": ...}} where the point cannot go on; then it ends too. Whatever a library
@@ -21,7 +22,7 @@ from typing import Any, TextIO
 
 import torch
 
-from bench import capabilities, host
+from bench import capabilities, ceilings, host
 from bench.errors import Unsupported, UserError
 from bench.grading import Grader
 from bench.record import Value
@@ -72,6 +73,9 @@ def serve(requests: TextIO, answers: TextIO) -> None:
                 answer({"graded": _graded(grader, request["axes"])})
             elif request["do"] == "inspect":
                 answer({"found": capabilities.find()})
+            elif request["do"] == "ceiling":
+                found = ceilings.measure(request["name"], ceilings.Setting(**request["setting"]))
+                answer({"ceiling": {name: asdict(ceiling) for name, ceiling in found.items()}})
             else:
                 answer({"finished": True})
                 return
