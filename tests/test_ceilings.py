@@ -253,6 +253,7 @@ def measured(**changed):
         "auto",
         1,
         datetime.now(UTC).isoformat(),
+        0.0,
         {"bandwidth": figures, "transfer": none},
     )
     return dataclasses.replace(made, **changed)
@@ -329,6 +330,14 @@ def test_the_table_fits_80_columns_and_shows_reasons(pinchpoint, gathered):  # n
     assert "without CUDA" in " ".join(out.split())
     assert max(len(line) for line in out.splitlines()[1:]) <= 80
     assert err == ""
+
+
+@pytest.mark.parametrize(("load", "told"), [(0.1, False), (None, False), (9.0, True)])
+def test_ceilings_of_a_busy_machine_say_so(pinchpoint, gathered, monkeypatch, load, told):  # noqa: F811
+    monkeypatch.setattr(_gather, "gather", lambda *_: measured(load_1min=load))
+    _, out, err = pinchpoint("ceilings")
+    assert ("busy" in err) == told
+    assert "busy" not in out
 
 
 def test_json_holds_every_interval(pinchpoint, gathered):  # noqa: F811

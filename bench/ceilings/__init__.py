@@ -37,7 +37,10 @@ class Ceiling(Metric):
 
 @dataclass(frozen=True)
 class Measured:
-    """Every ceiling of one machine, by file and figure, and what is needed to know whose they are and how old."""
+    """Every ceiling of one machine, by file and figure, and what is needed to know whose they are and how old.
+
+    `load_1min` is the system's load average before the first was measured: what others were running.
+    """
 
     schema: int
     fingerprint: str
@@ -45,6 +48,7 @@ class Measured:
     device: str
     threads: int
     measured_at: str
+    load_1min: float | None
     ceilings: dict[str, dict[str, Ceiling]]
 
 

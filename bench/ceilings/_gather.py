@@ -64,6 +64,7 @@ def gather(setting: Setting, facts: Mapping[str, Value | None], notify: Notify) 
     finally:
         if child is not None:
             child.kill()
+    load = facts["load_1min"]
     return Measured(
         _cache.SCHEMA,
         str(facts["fingerprint"]),
@@ -71,6 +72,7 @@ def gather(setting: Setting, facts: Mapping[str, Value | None], notify: Notify) 
         setting.device,
         setting.threads,
         datetime.now(UTC).isoformat(timespec="seconds"),
+        None if load is None else float(load),
         found,
     )
 

@@ -21,7 +21,7 @@ ROUNDS = 9
 #: A measurement that takes too long ends here: the least for which a 95 % interval exists.
 FEWEST_ROUNDS = 6
 #: Rounds of the search, and how many of its best are measured: two that differ by less than the noise both go on.
-SEARCH_ROUNDS, FINALISTS = 2, 3
+SEARCH_ROUNDS, FINALISTS = 3, 3
 #: A short block is less likely to be disturbed (MEASURING: blocks of about 20 ms pair best); slow steps run once.
 BLOCK_S = 0.02
 MOST_ITERATIONS = 2_000

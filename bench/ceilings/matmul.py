@@ -6,7 +6,7 @@ import torch
 
 from bench import devices
 from bench.ceilings import Ceiling, Setting, _products, missing
-from bench.ceilings._race import Contender, as_rate, fastest, rounds
+from bench.ceilings._race import SEARCH_ROUNDS, Contender, as_rate, fastest, rounds
 from bench.errors import Unsupported
 
 #: (m, n, k) in ascending work. On a CPU the best ones fit the second-level cache, so the steps are fine there.
@@ -55,7 +55,7 @@ def finalists(dtype: str, setting: Setting, device: torch.device) -> dict[str, C
     """Every kernel on the few shapes that suit `dtype` best, by a name such as `torch.mm 512x512x512`."""
     plain = "torch._int_mm" if dtype == "int8" else "torch.mm"
     searched = dict(_affordable(plain, dtype, setting, device))
-    rates = {shape: max(found) for shape, found in rounds(searched, 2).items()}
+    rates = {shape: max(found) for shape, found in rounds(searched, SEARCH_ROUNDS).items()}
     best = sorted(rates, key=lambda shape: rates[shape], reverse=True)[:BEST_SHAPES]
     return {
         f"{name} {shape}": contender

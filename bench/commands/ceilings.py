@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from bench.ceilings import Measured
     from bench.ceilings._gather import Notify
 
+#: Load per core from which the figures are doubted: half a core's worth of others shows in two-threaded products.
+BUSY = 0.5
+
 _EPILOG = """
 \b
 Examples:
@@ -42,6 +45,12 @@ def command(device: str | None, threads: str | None, refresh: bool, output: str,
     with _progress(quiet=quiet) as notify:
         measured, unkept = _gather.obtain(
             chosen, host.usable_cores() if asked == "auto" else int(asked), refresh=refresh, notify=notify
+        )
+    if measured.load_1min is not None and measured.load_1min > BUSY * host.usable_cores():
+        click.echo(
+            f"pinchpoint: the machine was busy (load {measured.load_1min}), so these ceilings may be too low.\n"
+            "  Measure again when it is quiet: pinchpoint ceilings --refresh.",
+            err=True,
         )
     if unkept is not None:
         click.echo(f"pinchpoint: the ceilings could not be kept: {unkept}", err=True)
