@@ -8,6 +8,7 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
     {"do": "grade", "axes": {...}}                           -> {"graded": {"figures": {...}, "reason": ...}}
     {"do": "inspect"}                                        -> {"found": {...}}: what can be run and read here
     {"do": "fetch", "model": ..., "trust_remote_code": ...}  -> {"folder": ...}: a model of the hub, downloaded
+    {"do": "ceiling", "name": ..., "setting": {...}}         -> {"ceiling": {...}}: what the machine can do at most
     {"do": "finish"}                                         -> {"finished": true}, and it ends
 
 or with {"failed": {"status": ..., "reason": ...}} where the point cannot go on; then it ends too. Whatever a library
@@ -22,7 +23,7 @@ from typing import Any, TextIO
 
 import torch
 
-from bench import capabilities, grading, host
+from bench import capabilities, ceilings, grading, host
 from bench.errors import Unsupported, UserError
 from bench.record import Value
 from bench.session import Session
@@ -76,6 +77,9 @@ def serve(requests: TextIO, answers: TextIO) -> None:
                 answer({"found": capabilities.find()})
             elif request["do"] == "fetch":
                 answer({"folder": hf.fetch(Config(request["model"], request["trust_remote_code"])).path})
+            elif request["do"] == "ceiling":
+                found = ceilings.measure(request["name"], ceilings.Setting(**request["setting"]))
+                answer({"ceiling": {name: asdict(ceiling) for name, ceiling in found.items()}})
             else:
                 answer({"finished": True})
                 return

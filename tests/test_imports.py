@@ -21,6 +21,7 @@ TOUCHES_MODEL = (
     "bench.devices",
     "bench.capabilities",
     "bench.workloads",
+    "bench.ceilings",
     "bench.suite",
     "bench.commands",
 )

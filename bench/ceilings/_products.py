@@ -1,0 +1,110 @@
+"""Every kernel that a library offers for one matrix product."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench import host
+from bench.ceilings import Setting
+from bench.ceilings._race import Contender, timed
+from bench.errors import Unsupported
+from bench.stopwatch import Step
+
+#: Number formats of the operands; tf32 is fp32 in memory.
+DTYPES = {
+    "fp32": torch.float32,
+    "tf32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    "int8": torch.int8,
+}
+
+#: Idle threads of OpenBLAS spin for 2^26 ticks (its THREAD_TIMEOUT): 26 ms at 2.6 GHz, taken from whoever runs next.
+SETTLE_S = 0.03
+
+
+def formats(device: torch.device) -> tuple[str, ...]:
+    """Number formats to try on `device`: tf32 is arithmetic of NVIDIA's tensor cores."""
+    return tuple(dtype for dtype in DTYPES if device.type == "cuda" or dtype != "tf32")
+
+
+def unit(dtype: str) -> str:
+    """What a product's work is counted in: 2 m n k, integer operations for int8."""
+    return "OP/s" if dtype == "int8" else "FLOP/s"
+
+
+def pause_s(dtype: str, setting: Setting, device: torch.device) -> float:
+    """How long to wait before each turn: only where numpy's OpenBLAS is among the contenders."""
+    return SETTLE_S if _numpy_joins(dtype, setting, device) else 0.0
+
+
+def _numpy_joins(dtype: str, setting: Setting, device: torch.device) -> bool:
+    # OpenBLAS takes all cores, and its threads cannot be set once numpy is imported
+    return dtype == "fp32" and device.type == "cpu" and setting.threads == host.usable_cores()
+
+
+def contenders(
+    m: int, n: int, k: int, dtype: str, setting: Setting, device: torch.device, *, only: str | None = None
+) -> dict[str, Contender]:
+    """Kernels for an (m, k) by (k, n) product, by name; their work is 2 m n k. `only` names a single one.
+
+    Sets torch's process-wide switch for tf32. A kernel that this build or device refuses is left out; raises
+    `Unsupported` with the last refusal where none is left.
+    """
+    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    found, refusal = {}, "there is no such kernel"
+    for name, step in _steps(m, n, k, dtype, setting, device):
+        if only is not None and name != only:
+            continue
+        try:
+            step()
+        except (RuntimeError, NotImplementedError) as error:
+            refusal = " ".join(str(error).split())[:200]
+            continue
+        found[name] = Contender(timed(step, device), 2.0 * m * n * k)
+    if not found:
+        raise Unsupported(f"torch {torch.__version__} multiplies no {dtype} matrices on {device}: {refusal}.")
+    return found
+
+
+def _operand(rows: int, columns: int, dtype: str, device: torch.device) -> Tensor:
+    if dtype == "int8":
+        return torch.randint(-8, 8, (rows, columns), dtype=torch.int8, device=device)
+    return torch.randn(rows, columns, device=device).to(DTYPES[dtype])
+
+
+def _steps(m: int, n: int, k: int, dtype: str, setting: Setting, device: torch.device) -> Iterator[tuple[str, Step]]:
+    """Steps by name. The weight of a linear layer lies as (n, k), so both layouts of the right operand take part."""
+    left, weight = _operand(m, k, dtype, device), _operand(n, k, dtype, device)
+    right = weight.t().contiguous()  # (k, n)
+    if dtype == "int8":
+        yield "torch._int_mm", lambda: torch._int_mm(left, right)
+        yield "torch._int_mm, weight as (n, k)", lambda: torch._int_mm(left, weight.t())
+        return
+    result = torch.empty(m, n, dtype=left.dtype, device=device)
+    yield "torch.mm", lambda: torch.mm(left, right, out=result)
+    yield "torch.mm, weight as (n, k)", lambda: torch.mm(left, weight.t(), out=result)
+    if m == 1:
+        yield "torch.mv", lambda: torch.mv(weight, left[0], out=result[0])
+        yield "torch.mv, weight as (k, n)", lambda: torch.mv(right.t(), left[0], out=result[0])
+    if device.type != "cpu":
+        return
+    packed = _packed(weight, m)
+    if packed is not None:
+        onednn = torch.ops.mkldnn._linear_pointwise
+        yield "oneDNN, packed weight", lambda: onednn(left, packed, None, "none", [], "")
+    if _numpy_joins(dtype, setting, device):
+        a, b, out = left.numpy(), right.numpy(), result.numpy()
+        yield "numpy.matmul", lambda: np.matmul(a, b, out=out)
+
+
+def _packed(weight: Tensor, rows: int) -> Tensor | None:
+    """The weight (n, k) in the layout that oneDNN likes best, as torch.compile's freezing makes it; None without it."""
+    reorder = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
+    try:
+        packed: Tensor | None = None if reorder is None else reorder(weight, rows)
+    except RuntimeError:
+        return None
+    return packed

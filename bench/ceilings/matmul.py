@@ -1,0 +1,77 @@
+"""Matmul peak of each number format: the best product over a search of shapes, as mamf-finder does."""
+
+from collections.abc import Iterator
+
+import torch
+
+from bench import devices
+from bench.ceilings import Ceiling, Setting, _products, missing
+from bench.ceilings._race import SEARCH_ROUNDS, Contender, as_rate, fastest, rounds
+from bench.errors import Unsupported
+
+#: (m, n, k) in ascending work. On a CPU the best ones fit the second-level cache, so the steps are fine there.
+CPU_SHAPES = (
+    *((side, side, side) for side in (256, 320, 384, 448, 512, 640, 768)),
+    (512, 2048, 512),
+    (2048, 512, 512),
+    *((side, side, side) for side in (1024, 1536, 2048)),
+)
+GPU_SHAPES = (
+    *((side, side, side) for side in (1024, 2048, 3072, 4096)),
+    (4096, 8192, 4096),
+    (8192, 4096, 4096),
+    *((side, side, side) for side in (6144, 8192, 12288)),
+)
+
+#: Shapes whose every kernel is tried, out of those searched with `torch.mm` alone.
+BEST_SHAPES = 3
+#: Where one product takes longer than that, a larger one teaches nothing (fp16 on many CPUs is emulated).
+MOST_S = 0.2
+
+
+def measure(setting: Setting) -> dict[str, Ceiling]:
+    """FLOP/s (int8: OP/s) of each number format that the device has."""
+    device = devices.resolve(setting.device)
+    devices.set_threads(setting.threads)
+    found = {}
+    for dtype in _products.formats(device):
+        name = f"matmul_{dtype}_{'OP' if dtype == 'int8' else 'FLOP'}_per_s"
+        label = f"matmul, {dtype}"
+        try:
+            found[name] = peak(dtype, label, setting, device)
+        except Unsupported as reason:
+            found[name] = missing(label, _products.unit(dtype), 1, str(reason))
+    return found
+
+
+def peak(dtype: str, label: str, setting: Setting, device: torch.device) -> Ceiling:
+    """The best product of two matrices in `dtype`. Raises `Unsupported` where there is none."""
+    pause_s = _products.pause_s(dtype, setting, device)
+    winner = fastest(finalists(dtype, setting, device), pause_s=pause_s)
+    return as_rate(winner, _products.unit(dtype), label, winner.name)
+
+
+def finalists(dtype: str, setting: Setting, device: torch.device) -> dict[str, Contender]:
+    """Every kernel on the few shapes that suit `dtype` best, by a name such as `torch.mm 512x512x512`."""
+    plain = "torch._int_mm" if dtype == "int8" else "torch.mm"
+    searched = dict(_affordable(plain, dtype, setting, device))
+    rates = {shape: max(found) for shape, found in rounds(searched, SEARCH_ROUNDS).items()}
+    best = sorted(rates, key=lambda shape: rates[shape], reverse=True)[:BEST_SHAPES]
+    return {
+        f"{name} {shape}": contender
+        for shape in best
+        for name, contender in _products.contenders(*_sides(shape), dtype, setting, device).items()
+    }
+
+
+def _affordable(kernel: str, dtype: str, setting: Setting, device: torch.device) -> Iterator[tuple[str, Contender]]:
+    for sides in GPU_SHAPES if device.type == "cuda" else CPU_SHAPES:
+        found = _products.contenders(*sides, dtype, setting, device, only=kernel)
+        yield "x".join(map(str, sides)), found[kernel]
+        if found[kernel].timed(1)[0] > MOST_S:
+            return
+
+
+def _sides(shape: str) -> tuple[int, int, int]:
+    m, n, k = shape.split("x")
+    return int(m), int(n), int(k)
