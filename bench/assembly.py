@@ -25,8 +25,13 @@ def record(
     blocks: Sequence[Block],
     status: Status,
     reason: str | None,
+    stopping: Mapping[str, Value] | None = None,
+    cautions: Sequence[Warn] = (),
 ) -> Record:
-    """The record of one point from what its processes reported (`children`) and measured (`blocks`)."""
+    """The record of one point from what its processes reported (`children`) and measured (`blocks`).
+
+    `stopping` are facts, and `cautions` warnings, on why no more was measured.
+    """
     point = points.point(axes)
     first: Mapping[str, Any] = children[0] if children else {}
     facts = dict(first.get("facts", {}))
@@ -43,9 +48,12 @@ def record(
         finished_at=now(),
         metrics=_measured(run, first, point.axes, counts, blocks) if blocks else {},
         costs=counts,
-        facts=facts | _told(uncounted) | {f"setting_{name}": value for name, value in run.settings.items()},
+        facts=facts
+        | _told(uncounted)
+        | dict(stopping or {})
+        | {f"setting_{name}": value for name, value in run.settings.items()},
         host=run.host,
-        warnings=[*_warnings(children), *summary.warnings(blocks)],
+        warnings=[*_warnings(children), *summary.warnings(blocks), *cautions],
         unavailable=dict(first.get("unavailable", {})),
         blocks=list(blocks),
         load_s=_median([child["load_s"] for child in children]),

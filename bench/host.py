@@ -134,12 +134,18 @@ def return_freed_memory() -> None:
             trim(0)
 
 
+def die_with_parent() -> None:
+    """In a child: be killed when the process that started it ends, however that ends (Linux only)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1  # <linux/prctl.h>
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 def adopt_orphan_policy() -> None:
     """In a child: die with the parent, and be the first that the kernel kills when memory runs out (Linux only)."""
+    die_with_parent()
     if sys.platform != "linux":
         return
-    pr_set_pdeathsig = 1  # <linux/prctl.h>
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
     # A container may forbid it; the kernel then chooses by size, which is most often the child anyway.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

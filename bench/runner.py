@@ -1,39 +1,26 @@
 """Measures the points of a sweep in interleaved rounds. Every block is on disk before the next one is asked for."""
 
+import math
 import random
 import secrets
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from bench import assembly, assessment, host, planning, points
+from bench import allotment, assembly, assessment, host, planning, points
+from bench.allotment import Decision, Standing
 from bench.assessment import Assessment
 from bench.errors import Unsupported, UserError
+from bench.executors.forking import Nursery
 from bench.executors.local import Child, ChildFailed, cache_folder
+from bench.interleave import turns
 from bench.points import Point
-from bench.record import Status, block_of
+from bench.progress import Progress
+from bench.record import Block, Status, block_of
 from bench.spec import Spec
 from bench.store import Run, Store
-
-
-@dataclass
-class Progress:
-    """What the command line shows while a sweep runs; every field is kept up to date by the runner."""
-
-    total: int
-    done: int = 0
-    failures: int = 0
-    current: str = ""
-    changed: Callable[["Progress"], None] = field(default=lambda _: None)
-
-    def advance(self, blocks: int = 0, current: str | None = None, failures: int = 0) -> None:
-        """Count finished blocks and failures, and tell whoever watches."""
-        self.done += blocks
-        self.failures += failures
-        if current is not None:
-            self.current = current
-        self.changed(self)
 
 
 class Sweep:
@@ -45,7 +32,9 @@ class Sweep:
         self._assessed: dict[str, Assessment] = {}
         self._random = random.Random(run.run)  # noqa: S311 - an order, not a secret
         self._rounds = int(spec.settings["rounds"])
-        self._repetitions = int(spec.settings["repetitions"])
+        self._counted = self._rounds * allotment.first_processes(spec.settings)
+        self._standing: dict[Point, Standing] = {}
+        self._nursery: Nursery | None = None
         self._settings: dict[str, Any] = {name: spec.settings[name] for name in ("block_seconds", "warmup_limit")}
         self._settings |= {"corpus": run.corpus or None, "cache": str(cache_folder()), "inputs": asdict(run.inputs)}
 
@@ -55,18 +44,39 @@ class Sweep:
         On Ctrl-C the children are ended, and KeyboardInterrupt goes on to the caller; the blocks are in the store.
         """
         finished = self._store.statuses(self._run.run).keys()
-        per_point = self._rounds * self._repetitions
         missing = [point for point in self._spec.points if point.id not in finished]
-        begun = sum(block.kind == "timed" for p in missing for block in self._store.blocks(self._run.run, p.id))
-        self._progress.advance(per_point * len(finished) + begun)
+        self._standing = {point: self._kept(point) for point in missing}
+        begun = sum(min(len(_timed(each.blocks)), self._counted) for each in self._standing.values())
+        self._progress.advance(self._counted * len(finished) + begun)
         missing = [point for point in missing if self._can_run(point) and self._fits(point)]
         self._assess(missing)
         memory = planning.shared_memory_B(self._run.host)
-        for group in planning.groups(missing, int(self._spec.settings["group"]), memory, self._run.inputs):
-            self._measure_group(group)
-        # Neighbours take memory too: what ran out of it in company is tried once more alone.
-        while self._alone:
-            self._measure_group([self._alone.pop()])
+        groups = planning.groups(missing, int(self._spec.settings["group"]), memory, self._run.inputs)
+        try:
+            if groups and self._may_fork(missing):
+                self._nursery = Nursery()
+            self._measure_groups(groups)
+            # Neighbours take memory too: what ran out of it in company is tried once more alone.
+            while self._alone:
+                point = self._alone.pop()
+                self._standing[point] = replace(self._standing[point], processes=0)
+                self._measure_groups([[point]])
+        finally:
+            if self._nursery is not None:
+                self._nursery.close()
+
+    def _kept(self, point: Point) -> Standing:
+        """What the store holds of a point that was begun; what its processes took is told by their reports."""
+        blocks = self._store.blocks(self._run.run, point.id)
+        reports = self._store.children(self._run.run, point.id)
+        spent_s = sum(report["load_s"] + report["warmup_s"] for report in reports)
+        return Standing(blocks, 0, spent_s + sum(sum(block.samples_ns) for block in blocks) / 1e9)
+
+    def _may_fork(self, chosen: Sequence[Point]) -> bool:
+        """Whether children can be forked: on Linux, where none of them could end up on CUDA."""
+        if not sys.platform.startswith("linux") or self._run.host["accelerator"] is not None:
+            return False
+        return all(point.axes["device"] in ("auto", "cpu") for point in chosen)
 
     def _assess(self, chosen: Sequence[Point]) -> None:
         """Train each model once and grade its variants, where there is a budget for it; what is known already stays."""
@@ -104,12 +114,52 @@ class Sweep:
         self._conclude(point, "does_not_fit", f"it needs at least {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB")
         return False
 
-    def _measure_group(self, group: Sequence[Point]) -> None:
-        live = list(group)
-        for repetition in range(self._repetitions):
-            live = self._one_process_each(live, repetition)
-        for point in live:
-            self._conclude(point, "ok", None)
+    def _measure_groups(self, groups: Sequence[Sequence[Point]]) -> None:
+        """Every group up to its first look; then whoever has the widest interval goes on, while the budget lasts."""
+        left = sum(len(group) for group in groups)
+        going: list[list[Point]] = []
+        for group in groups:
+            going.append(self._until_look(group, self._budget_left_s() / left))
+            left -= len(group)
+        while going := [group for group in going if group]:
+            widest = max(going, key=self._width)
+            if self._budget_left_s() > 0:
+                going.append(self._until_look(widest, math.inf))
+            else:
+                for point, decision in self._decide(widest, math.inf).items():
+                    self._conclude(point, "ok", None, replace(decision, stop="budget"))
+            going.remove(widest)
+
+    def _budget_left_s(self) -> float:
+        """Seconds that the sweep may still take."""
+        budget = float(self._spec.settings["sweep_budget"])
+        spent = sum(standing.spent_s for standing in self._standing.values())
+        return max(budget - spent, 0.0) if budget else math.inf
+
+    def _width(self, group: Sequence[Point]) -> float:
+        """The widest half-width in the group; none at all is wider than any."""
+        widths = [decision.half_width for decision in self._decide(group, math.inf).values() if decision.of == "ratio"]
+        return max((math.inf if width is None else width for width in widths), default=0.0)
+
+    def _decide(self, group: Sequence[Point], point_s: float) -> dict[Point, Decision]:
+        goal = allotment.goal(self._spec.settings, point_s)
+        return allotment.decide({point: self._standing[point] for point in group}, goal, self._rounds)
+
+    def _until_look(self, group: Sequence[Point], point_s: float) -> list[Point]:
+        """Give the group fresh processes until its next look, `point_s` seconds a point at most; those that go on."""
+        live, looks = list(group), allotment.goal(self._spec.settings).looks
+        while live:
+            done = self._standing[live[0]].processes
+            live = self._one_process_each(live, done)
+            for point in live:
+                self._standing[point] = replace(self._standing[point], processes=done + 1)
+            for point, decision in self._decide(live, point_s).items():
+                if decision.stop is not None:
+                    self._conclude(point, "ok", None, decision)
+                    live.remove(point)
+            if (done + 1) * self._rounds in looks:
+                break
+        return live
 
     def _one_process_each(self, group: Sequence[Point], repetition: int) -> list[Point]:
         """Run the rounds of this repetition in fresh children; the points that are still good."""
@@ -123,14 +173,13 @@ class Sweep:
                 if lacking[point]:
                     process = len(self._store.children(self._run.run, point.id))
                     limit_s = float(self._spec.settings["time_limit"])
-                    children[point] = _Measured(Child(), token, process, len(group) > 1, limit_s, limit_s)
+                    child = Child(self._nursery if point.axes["compile"] == "eager" else None)
+                    children[point] = _Measured(child, token, process, len(group) > 1, limit_s, limit_s)
             for point in list(children):
                 self._guard(children, point, self._build)
-            for round_ in sorted(set().union(*lacking.values()) - {_OBSERVED - repetition}):
-                order = [point for point in children if round_ in lacking[point]]
-                self._random.shuffle(order)
-                for point in order:
-                    self._guard(children, point, self._block, "timed", round_)
+            rounds = sorted(set().union(*lacking.values()) - {_OBSERVED - repetition})
+            for round_, point in turns(rounds, lambda at: [p for p in children if at in lacking[p]], self._random):
+                self._guard(children, point, self._block, "timed", round_)
             for point in list(children):
                 if children[point].window_s > 0 and _OBSERVED - repetition in lacking[point]:
                     self._guard(children, point, self._block, "observed", _OBSERVED - repetition)
@@ -145,8 +194,10 @@ class Sweep:
 
     def _lacking(self, point: Point, repetition: int) -> set[int]:
         """Rounds of this repetition that the store does not hold; a round without a block of its own is `observed`."""
-        have = {block.round for block in self._store.blocks(self._run.run, point.id)}
+        have = {block.round for block in self._standing[point].blocks}
         rounds = set(range(repetition * self._rounds, (repetition + 1) * self._rounds)) - have
+        if repetition >= _OBSERVED_PROCESSES:
+            return rounds
         meters = any(child["window_s"] > 0 for child in self._store.children(self._run.run, point.id))
         observed = {_OBSERVED - repetition} - have if rounds or meters else set()
         return rounds | observed
@@ -155,7 +206,7 @@ class Sweep:
         self, children: "dict[Point, _Measured]", point: Point, act: Callable[..., None], *arguments: str | int
     ) -> None:
         """Let a child act; where it fails, record how, and go on without it."""
-        measured = children[point]
+        measured, began = children[point], time.monotonic()
         try:
             act(point, measured, *arguments)
         except ChildFailed as failed:
@@ -165,6 +216,9 @@ class Sweep:
                 self._alone.append(point)
                 return
             self._conclude(point, failed.status, failed.reason)
+        finally:
+            standing = self._standing[point]
+            self._standing[point] = replace(standing, spent_s=standing.spent_s + time.monotonic() - began)
 
     def _build(self, point: Point, measured: "_Measured") -> None:
         self._progress.advance(current=points.describe(point, self._spec.points))
@@ -174,7 +228,7 @@ class Sweep:
         settings = self._settings | {"parent": assessed.parent}
         answer = measured.ask({"do": "build", "axes": point.axes, "settings": settings})
         report = answer["built"] | {"started_at": started, "quality": asdict(assessed)}
-        report["facts"] |= assessed.facts
+        report["facts"] |= assessed.facts | {"started_by": "fork" if measured.child.forked else "spawn"}
         measured.window_s = report["window_s"]
         self._refuse_another_text(point, report)
         self._store.add_child(self._run.run, point.id, measured.process, report)
@@ -192,20 +246,36 @@ class Sweep:
         self._progress.advance(current=points.describe(point, self._spec.points))
         request = {"do": "block", "kind": kind, "round": round_, "process": measured.process}
         answer = measured.ask(request)
-        self._store.add_block(self._run.run, point.id, block_of(answer["block"] | {"group": measured.group}))
-        self._progress.advance(1 if kind == "timed" else 0)
+        block = block_of(answer["block"] | {"group": measured.group})
+        self._store.add_block(self._run.run, point.id, block)
+        standing = self._standing[point]
+        self._standing[point] = replace(standing, blocks=[*standing.blocks, block])
+        if kind == "timed":
+            # Beyond its first look a point has blocks that the total did not count yet.
+            self._progress.advance(1, more=int(len(_timed(standing.blocks)) >= self._counted))
 
-    def _conclude(self, point: Point, status: Status, reason: str | None) -> None:
-        blocks = self._store.blocks(self._run.run, point.id)
+    def _conclude(self, point: Point, status: Status, reason: str | None, decision: Decision | None = None) -> None:
+        standing = self._standing[point]
+        told: dict[str, Any] = {}
+        if decision is not None:
+            goal = allotment.goal(self._spec.settings)
+            told = {"stopping": decision.facts(), "cautions": allotment.caution(decision, goal, standing.processes)}
         children = self._store.children(self._run.run, point.id)
-        self._store.put_record(assembly.record(self._run, point.axes, children, blocks, status, reason))
-        if status != "ok":
-            timed = sum(block.kind == "timed" for block in blocks)
-            self._progress.advance(self._rounds * self._repetitions - timed, failures=1)
+        self._store.put_record(
+            assembly.record(self._run, point.axes, children, standing.blocks, status, reason, **told)
+        )
+        unneeded = max(self._counted - len(_timed(standing.blocks)), 0)
+        self._progress.advance(unneeded, failures=int(status != "ok"))
+
+
+def _timed(blocks: Sequence[Block]) -> list[Block]:
+    return [block for block in blocks if block.kind == "timed"]
 
 
 #: Rounds of `observed` blocks are numbered downwards from here, one a repetition: they never meet a timed round.
 _OBSERVED = -1
+#: Processes of a point that run an `observed` block: a meter needs seconds, and power hardly differs between processes.
+_OBSERVED_PROCESSES = 2
 
 
 @dataclass

@@ -32,10 +32,27 @@ MOST_POINTS = 10_000
 
 #: How the points are measured: rows like those of the axes, so that flags and validation derive from them too.
 SETTINGS: tuple[Axis, ...] = (
-    Axis("repetitions", Number(1, 100), 2, "processes", "fresh processes a point", ("-r",)),
-    Axis("rounds", Number(1, 10_000), 10, "rounds", "rounds a process; in each, every point of a group runs a block"),
+    Axis("repetitions", Number(1, 1000), 32, "processes", "fresh processes a point, at most", ("-r",)),
+    Axis("rounds", Number(1, 10_000), 5, "rounds", "rounds a process; in each, every point of a group runs a block"),
     Axis(
-        "block_seconds", Number(0.001, 60, whole=False), 0.05, "block length", "seconds a block (1 iteration or more)"
+        "block_seconds", Number(0.001, 60, whole=False), 0.02, "block length", "seconds a block (1 iteration or more)"
+    ),
+    Axis(
+        "precision_goal",
+        Number(0, 1, whole=False),
+        0.02,
+        "precision",
+        "half-width, as a share, of the 95 % interval of a ratio at which it needs no more processes",
+    ),
+    Axis(
+        "point_budget", Duration(0, 86_400), 20.0, "budget of a point", "seconds after which it gets no more processes"
+    ),
+    Axis(
+        "sweep_budget",
+        Duration(0, 604_800),
+        0.0,
+        "budget of the sweep",
+        "seconds for all points, shared out by need; 0: no limit",
     ),
     Axis("warmup_limit", Number(0, 3600, whole=False), 1.0, "warm-up limit", "seconds of warm-up a process, at most"),
     Axis("time_limit", Number(1, 86_400, whole=False), 120.0, "time limit", "seconds a point may take in a process"),

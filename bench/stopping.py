@@ -3,10 +3,10 @@
 Everything is judged on logarithms: the half-width of an interval of logarithms is a relative one, and a ratio is a
 difference. A point's times (`log_times`) and the ratios of interleaved pairs (`log_ratios`) go the same way from there.
 
-A point is looked at after 10 blocks, 20, 40, ... Each look could stop by luck, so each takes an equal part of what may
-go wrong: a look stops on an interval of 1 - alpha/looks. To print that one would overstate the doubt. What is printed
-is an interval of nominal 1 - alpha that pays for the stopping (`AFTER_STOPPING`); `tests.proofs.interval_coverage`
-counts how often it holds the truth.
+A point is looked at after its first blocks, after twice as many, four times as many, ... Each look could stop by luck,
+so each takes an equal part of what may go wrong: a look stops on an interval of 1 - alpha/looks. To print that one
+would overstate the doubt. What is printed is an interval of nominal 1 - alpha that pays for the stopping
+(`AFTER_STOPPING`); `tests.proofs.interval_coverage` counts how often it holds the truth.
 """
 
 import math
@@ -33,7 +33,8 @@ class Goal:
     """What is wanted, and what it may take.
 
     `half_width` is relative (0.01 for 1 %); `cap` is the number of blocks after which a point is given up, the last
-    look; `point_s` and `sweep_s` are the seconds that one point and all of them may take.
+    look; `first` the number at which it is first looked at; `point_s` and `sweep_s` are the seconds that one point and
+    all of them may take.
     """
 
     half_width: float = 0.01
@@ -41,11 +42,12 @@ class Goal:
     point_s: float = math.inf
     sweep_s: float = math.inf
     confidence: float = 0.95
+    first: int = FIRST_LOOK
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Numbers of blocks at which a point is looked at: 10, 20, 40, ... and at last the cap."""
-        doubling = [FIRST_LOOK]
+        """Numbers of blocks of a point's looks: the first, twice, four times that, ... and at last the cap."""
+        doubling = [self.first]
         while doubling[-1] * 2 < self.cap:
             doubling.append(doubling[-1] * 2)
         return (*(look for look in doubling if look < self.cap), self.cap)
@@ -124,14 +126,14 @@ def plan(measured: Sequence[Measured], goal: Goal) -> Plan:
     return Plan(verdicts, granted)
 
 
-def judge(measured: Measured, goal: Goal) -> Verdict:
+def judge(measured: Measured, goal: Goal, at: int | None = None) -> Verdict:
     """Whether a point is precise, out of budget, at its cap, or how many blocks it wants until its next look.
 
     It can be found precise only when it has exactly as many blocks as a look: a glance in between would be one more
-    look, and has no part of alpha.
+    look, and has no part of alpha. `at` is how many it was given, where some of them are of no use (unpaired ones).
     """
-    n = measured.blocks
-    found = _estimate(measured.logs, goal) if n else Verdict(None, 0)
+    n = measured.blocks if at is None else at
+    found = _estimate(measured.logs, goal) if measured.blocks else Verdict(None, 0)
     if n in goal.looks and _half_width(measured.logs, goal.look_confidence) <= goal.half_width:
         return replace(found, stop="precise")
     if n >= goal.cap:
@@ -150,6 +152,8 @@ def _estimate(logs: Logs, goal: Goal) -> Verdict:
 
 
 def _half_width(logs: Logs, confidence: float) -> float:
+    if not any(logs):
+        return math.inf
     _, low, high = process_interval(logs, confidence)
     return math.inf if low is None or high is None else (high - low) / 2
 

@@ -1,6 +1,7 @@
 """What a point runs on: its model, built and shaped, and its text, in this process."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,14 @@ def inputs(settings: Mapping[str, Any]) -> Inputs:
 
 def corpus(axes: Mapping[str, Value], settings: Mapping[str, Any]) -> text.Text:
     """The text that the point's model reads, with the same share held out whether or not anything is graded."""
-    given, cache = settings.get("corpus"), settings.get("cache")
     vocabulary = points.config(axes, inputs(settings)).vocabulary
-    read = text.load(Path(given) if given else None, vocabulary, cache=Path(cache) if cache else None)
+    return _corpus(settings.get("corpus"), settings.get("cache"), vocabulary)
+
+
+@cache
+def _corpus(given: str | None, kept: str | None, vocabulary: int) -> text.Text:
+    """Read once a process: the rehearsal reads the same text as the point."""
+    read = text.load(Path(given) if given else None, vocabulary, cache=Path(kept) if kept else None)
     return parents.hold_out(read, parents.HELD_OUT_SHARE)
 
 

@@ -11,7 +11,8 @@ from bench.assessment import CLASS_FIGURES, FIGURES, Assessment
 from bench.axes import BY_NAME
 from bench.inputs import Inputs
 from bench.opening import open_store
-from bench.runner import Progress, Sweep
+from bench.progress import Progress
+from bench.runner import Sweep
 from model import checkpoint
 from tests.conftest import SMALL
 

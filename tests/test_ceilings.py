@@ -313,7 +313,7 @@ def gathered(monkeypatch, own_folder):
     return settings
 
 
-def test_the_command_measures_once_and_again_when_asked(pinchpoint, gathered):  # noqa: F811
+def test_the_command_measures_once_and_again_when_asked(pinchpoint, gathered):
     assert pinchpoint("ceilings", "--threads", 1)[0] == 0
     assert pinchpoint("ceilings", "--threads", 1)[0] == 0
     assert len(gathered) == 1
@@ -322,7 +322,7 @@ def test_the_command_measures_once_and_again_when_asked(pinchpoint, gathered):  
     assert [setting.threads for setting in gathered] == [1, 1, 2]
 
 
-def test_the_table_fits_80_columns_and_shows_reasons(pinchpoint, gathered):  # noqa: F811
+def test_the_table_fits_80_columns_and_shows_reasons(pinchpoint, gathered):
     _, out, err = pinchpoint("ceilings", "--threads", 1)
     assert "18.6 [17.7, 19.6] GiB/s" in out
     assert "torch.dot [a]" in " ".join(out.split())
@@ -332,26 +332,26 @@ def test_the_table_fits_80_columns_and_shows_reasons(pinchpoint, gathered):  # n
 
 
 @pytest.mark.parametrize(("load", "told"), [(0.1, False), (None, False), (9.0, True)])
-def test_ceilings_of_a_busy_machine_say_so(pinchpoint, gathered, monkeypatch, load, told):  # noqa: F811
+def test_ceilings_of_a_busy_machine_say_so(pinchpoint, gathered, monkeypatch, load, told):
     monkeypatch.setattr(_gather, "gather", lambda *_: measured(load_1min=load))
     _, out, err = pinchpoint("ceilings")
     assert ("busy" in err) == told
     assert "busy" not in out
 
 
-def test_json_holds_every_interval(pinchpoint, gathered):  # noqa: F811
+def test_json_holds_every_interval(pinchpoint, gathered):
     _, out, _ = pinchpoint("ceilings", "-o", "json")
     assert json.loads(out)["ceilings"]["bandwidth"]["read_B_per_s"]["low"] == 1.9e10
 
 
-def test_help_of_ceilings_has_examples_and_fits_80_columns(pinchpoint):  # noqa: F811
+def test_help_of_ceilings_has_examples_and_fits_80_columns(pinchpoint):
     code, out, _ = pinchpoint("ceilings", "--help")
     assert code == 0
     assert "Examples" in out
     assert max(len(line) for line in out.splitlines()) <= 80
 
 
-def test_a_cache_that_cannot_be_written_costs_a_warning_and_no_figure(pinchpoint, gathered, own_folder):  # noqa: F811
+def test_a_cache_that_cannot_be_written_costs_a_warning_and_no_figure(pinchpoint, gathered, own_folder):
     own_folder.write_text("a file where the folder should be")
     code, out, err = pinchpoint("ceilings")
     assert code == 0
@@ -359,7 +359,7 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_and_no_figure(pinchpoint
     assert "could not be kept" in err
 
 
-def test_where_nothing_could_be_measured_the_exit_code_is_3(pinchpoint, gathered, monkeypatch):  # noqa: F811
+def test_where_nothing_could_be_measured_the_exit_code_is_3(pinchpoint, gathered, monkeypatch):
     none = measured().ceilings["transfer"]
     monkeypatch.setattr(_gather, "gather", lambda *_: measured(ceilings={"transfer": none}))
     assert pinchpoint("ceilings")[0] == 3

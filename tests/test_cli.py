@@ -34,7 +34,8 @@ def results(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["sweep"], ["run"], ["train"], ["generate"], ["classify"], ["report"], ["export"], ["doctor"], ["ceilings"]]
+    "command",
+    [[], ["sweep"], ["run"], ["train"], ["generate"], ["classify"], ["report"], ["export"], ["doctor"], ["ceilings"]],
 )
 def test_help_has_examples_and_fits_80_columns(pinchpoint, command):
     code, out, _ = pinchpoint(*command, "--help")

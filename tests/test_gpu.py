@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from bench.opening import open_store
-from bench.runner import Progress, Sweep
+from bench.progress import Progress
+from bench.runner import Sweep
 from bench.runs import begin, records
 
 pytestmark = [

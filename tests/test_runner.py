@@ -18,7 +18,8 @@ from bench.executors.local import Child, ChildFailed
 from bench.inputs import Inputs
 from bench.opening import open_store
 from bench.planning import groups
-from bench.runner import Progress, Sweep
+from bench.progress import Progress
+from bench.runner import Sweep
 
 
 @pytest.fixture
@@ -86,12 +87,18 @@ def test_each_repetition_is_a_fresh_process(small_spec, store):
     assert [(block.process, block.round) for block in timed] == [(0, 0), (0, 1), (1, 2), (1, 3)]
 
 
+def workers():
+    """The forked children of ours that live."""
+    nurseries = [c for c in psutil.Process().children() if "bench.nursery" in " ".join(c.cmdline())]
+    return [worker for nursery in nurseries for worker in nursery.children()]
+
+
 def kill_one_child_when(store, count):
     """Kill a child of ours once the store holds `count` blocks of any point."""
 
     def act(progress):
         if progress.done == count and not killed:
-            child = next(c for c in psutil.Process().children() if "bench.worker" in " ".join(c.cmdline()))
+            child = workers()[0]
             killed.append(child.pid)
             child.kill()
 
@@ -129,7 +136,7 @@ def test_ctrl_c_keeps_what_was_measured_and_resume_measures_only_the_rest(small_
         measure(spec, store, run, changed=stop)
     before = {record.point: record for record in runs.records(store, run)}
     assert {record.status for record in before.values()} == {"interrupted"}
-    assert not [c for c in psutil.Process().children() if "bench.worker" in " ".join(c.cmdline())]
+    assert not workers()
 
     measure(spec, store, runs.resume(spec, store, ""))
     after = {record.point: record for record in runs.records(store, run)}
@@ -150,7 +157,7 @@ def test_a_sweep_killed_with_sigkill_loses_no_block_and_resume_repeats_none(tmp_
         while len(blocks_of(tmp_path)) < 30:
             assert sweep.poll() is None
             time.sleep(0.05)
-        children = psutil.Process(sweep.pid).children()
+        children = psutil.Process(sweep.pid).children(recursive=True)
     finally:
         sweep.kill()
         sweep.wait()
@@ -263,8 +270,8 @@ class CrowdedChild(Child):
 
     alive: ClassVar[set["CrowdedChild"]] = set()
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, nursery):
+        super().__init__(nursery)
         self.alive.add(self)
 
     def ask(self, request, limit_s):

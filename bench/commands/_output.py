@@ -14,7 +14,7 @@ from bench.record import Record, to_json
 from bench.spec import Spec
 
 if TYPE_CHECKING:
-    from bench.runner import Progress
+    from bench.progress import Progress
 
 
 @contextmanager
@@ -23,9 +23,10 @@ def progress(spec: Spec, *, quiet: bool) -> Iterator["Progress"]:
     from rich import progress as bars
     from rich.console import Console
 
-    from bench.runner import Progress
+    from bench import allotment
+    from bench.progress import Progress
 
-    total = len(spec.points) * int(spec.settings["rounds"]) * int(spec.settings["repetitions"])
+    total = len(spec.points) * int(spec.settings["rounds"]) * allotment.first_processes(spec.settings)
     console = Console(stderr=True)
     columns = (
         bars.TextColumn("{task.percentage:>3.0f} %"),
@@ -38,7 +39,9 @@ def progress(spec: Spec, *, quiet: bool) -> Iterator["Progress"]:
         task = bar.add_task("starting", total=total, failures=0)
         yield Progress(
             total,
-            changed=lambda p: bar.update(task, completed=p.done, failures=p.failures, description=p.current),
+            changed=lambda p: bar.update(
+                task, total=p.total, completed=p.done, failures=p.failures, description=p.current
+            ),
         )
 
 

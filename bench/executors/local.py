@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import control_group
 from bench.errors import UserError
+from bench.executors.forking import Forked, Nursery
 from bench.record import Status
 
 #: A child that was asked to end gets this long before it is killed.
@@ -30,11 +31,19 @@ class ChildFailed(Exception):  # noqa: N818 - an outcome: it becomes the point's
 
 
 class Child:
-    """A worker process. `ask` sends a request and waits for the answer; whatever goes wrong raises `ChildFailed`."""
+    """A worker process. `ask` sends a request and waits for the answer; whatever goes wrong raises `ChildFailed`.
 
-    def __init__(self) -> None:
+    With a nursery it is forked there, which saves it the imports; `forked` says whether it was.
+    """
+
+    def __init__(self, nursery: Nursery | None = None) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
-        self._process = subprocess.Popen(
+        forked = None
+        if nursery is not None:
+            with contextlib.suppress(OSError):  # no room for another fork, or the nursery is gone: start one afresh
+                forked = nursery.start(self._errors.fileno())
+        self.forked = forked is not None
+        self._process: subprocess.Popen[bytes] | Forked = forked or subprocess.Popen(
             [sys.executable, "-P", "-m", "bench.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -123,7 +132,8 @@ class Child:
     def kill(self) -> None:
         """End the child at once, with whatever it started, and let go of its pipes."""
         if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended since
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:

@@ -1,0 +1,117 @@
+"""Workers forked from a process that has imported torch already (`bench.nursery`): the parent's side."""
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+from types import TracebackType
+from typing import IO, Any, Self
+
+#: Importing torch and all of ours takes 2 to 4 s; on a machine that swaps, longer.
+_START_S = 120.0
+
+
+class Forked:
+    """A forked worker, with what `subprocess.Popen` offers and `Child` uses of it."""
+
+    def __init__(self, nursery: "Nursery", pid: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:
+        self.pid, self.stdin, self.stdout = pid, stdin, stdout
+        self._nursery = nursery
+        # The nursery does not reap it before it is asked to, so the number is still its own.
+        self._ended = os.pidfd_open(pid)
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self._wait(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended. Raises `subprocess.TimeoutExpired` where it has not by then."""
+        code = self._wait(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired("bench.worker", timeout or 0.0)
+        return code
+
+    def _wait(self, timeout: float | None) -> int | None:
+        if self._code is None and select.select([self._ended], [], [], timeout)[0]:
+            self._code = self._nursery.reap(self.pid)
+            os.close(self._ended)
+        return self._code
+
+
+class Nursery:
+    """The server that forks workers. Close it when no more are wanted; it dies with its parent, and they with it."""
+
+    def __init__(self) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel.settimeout(_START_S)
+        with theirs:
+            self._server = subprocess.Popen(
+                [sys.executable, "-P", "-m", "bench.nursery", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self, errors: int) -> Forked:
+        """Fork a worker that writes its errors to the descriptor. Raises OSError where that cannot be done."""
+        their_in, our_in = os.pipe()
+        our_out, their_out = os.pipe()
+        try:
+            answer = self._ask({"do": "fork"}, [their_in, their_out, errors])
+            if "pid" not in answer:
+                raise OSError(answer["error"])
+        except BaseException:
+            os.close(our_in)
+            os.close(our_out)
+            raise
+        finally:
+            os.close(their_in)
+            os.close(their_out)
+        return Forked(self, answer["pid"], os.fdopen(our_in, "wb", 0), os.fdopen(our_out, "rb", 0))
+
+    def reap(self, pid: int) -> int:
+        """The exit code of an ended worker; that of SIGKILL where the server died and took it along."""
+        try:
+            return int(self._ask({"do": "reap", "pid": pid})["code"])
+        except OSError:
+            return -9
+
+    def close(self) -> None:
+        """End the server, and with it whatever worker is left."""
+        self._channel.close()
+        self._server.kill()
+        self._server.wait()
+        self._errors.close()
+
+    def _ask(self, request: dict[str, Any], descriptors: list[int] | None = None) -> dict[str, Any]:
+        """The answer to a request. Raises OSError, with the server's last words, where it is gone."""
+        message = json.dumps(request).encode()
+        try:
+            socket.send_fds(self._channel, [message], descriptors or [])
+            answer = self._channel.recv(1 << 16)
+        except OSError as error:
+            raise OSError(f"{error}{self._last_words()}") from error
+        if not answer:
+            raise OSError(f"it has ended{self._last_words()}")
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
+        return f"; its last words: {said[0][:300]}" if said else ""
