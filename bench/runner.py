@@ -196,7 +196,7 @@ class Sweep:
         """Rounds of this repetition that the store does not hold; a round without a block of its own is `observed`."""
         have = {block.round for block in self._standing[point].blocks}
         rounds = set(range(repetition * self._rounds, (repetition + 1) * self._rounds)) - have
-        if repetition >= _OBSERVED_PROCESSES:
+        if repetition >= _PROBED_PROCESSES:
             return rounds
         meters = any(child["window_s"] > 0 for child in self._store.children(self._run.run, point.id))
         observed = {_OBSERVED - repetition} - have if rounds or meters else set()
@@ -225,7 +225,8 @@ class Sweep:
         started = assembly.now()
         measured.ask(None)  # its greeting: torch is imported
         assessed = self._assessed.get(point.id, Assessment())
-        settings = self._settings | {"parent": assessed.parent}
+        # Memory, power and what else is probed hardly differ between processes; times do, and need many.
+        settings = self._settings | {"parent": assessed.parent, "lean": measured.process >= _PROBED_PROCESSES}
         answer = measured.ask({"do": "build", "axes": point.axes, "settings": settings})
         report = answer["built"] | {"started_at": started, "quality": asdict(assessed)}
         report["facts"] |= assessed.facts | {"started_by": "fork" if measured.child.forked else "spawn"}
@@ -274,8 +275,8 @@ def _timed(blocks: Sequence[Block]) -> list[Block]:
 
 #: Rounds of `observed` blocks are numbered downwards from here, one a repetition: they never meet a timed round.
 _OBSERVED = -1
-#: Processes of a point that run an `observed` block: a meter needs seconds, and power hardly differs between processes.
-_OBSERVED_PROCESSES = 2
+#: Processes of a point in which probes read, each with an `observed` block as long as the slowest meter needs.
+_PROBED_PROCESSES = 2
 
 
 @dataclass

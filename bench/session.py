@@ -22,6 +22,10 @@ from model.architectures import hf
 #: A block holds no more iterations than that, however short they are.
 MOST_ITERATIONS = 10_000
 
+#: Whether the work settles is judged in the first processes of a point. Later ones repeat its first iterations for so
+#: long, and three of them at least, which fill caches and buffers.
+_LEAN_WARMUP_S = 0.1
+
 #: The size of a rehearsal before the measurement, and what takes long or cannot be had with a batch of one.
 _REHEARSAL: dict[str, Value] = {
     "size": "nano",
@@ -37,7 +41,10 @@ _WHAT_RUNS = {"encoder"}
 
 
 class Session:
-    """One point, built once. Every method answers a request."""
+    """One point, built once. Every method answers a request.
+
+    With the setting `lean` it is there for its times alone: no probe reads anything, and nothing is rehearsed.
+    """
 
     def __init__(self, axes: dict[str, Value], settings: Mapping[str, Any]) -> None:
         self._axes = axes
@@ -48,7 +55,10 @@ class Session:
         self._unavailable = {
             name: reason for name, probe in self._probes.items() if (reason := probe.unavailable()) is not None
         }
-        self._wanted = {name: self._probes[name] for name in self._probes if name not in self._unavailable}
+        self._lean = bool(settings.get("lean"))
+        self._wanted = {
+            name: probe for name, probe in self._probes.items() if name not in self._unavailable and not self._lean
+        }
         self.step: Step = lambda: None
         self._on_device: OnDevice | None = None
         self._block_iterations = 1
@@ -60,7 +70,8 @@ class Session:
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)  # events and synchronization are of the current device
         threads = devices.set_threads(axes["threads"])
-        self._rehearse()
+        if not self._lean:
+            self._rehearse()
         torch.manual_seed(int(axes["seed"]))
         self._start_ram = psutil.Process().memory_info().rss
         began = time.perf_counter()
@@ -78,7 +89,8 @@ class Session:
         if axes["compile"] == "compiled":
             facts |= self._compile(made)
         with self._memory("warmup", facts):
-            warmup = warm_up(self._time, float(self._settings["warmup_limit"]))
+            limit_s = float(self._settings["warmup_limit"])
+            warmup = warm_up(self._time, min(limit_s, _LEAN_WARMUP_S) if self._lean else limit_s)
         self._block_iterations = _iterations(float(self._settings["block_seconds"]), warmup.iteration_s)
         facts |= {
             "device": devices.name(self._device),
@@ -91,7 +103,7 @@ class Session:
             "tokens": points.tokens(axes, self._inputs),
             "load_s": load_s,
             "warmup_s": warmup.seconds,
-            "warnings": [asdict(warning) for warning in [*warmup.warnings, *subject.cautions(axes)]],
+            "warnings": [asdict(each) for each in [*([] if self._lean else warmup.warnings), *subject.cautions(axes)]],
             "unavailable": self._unavailable,
             "provided": self._provided(),
             "window_s": max((probe.window_s for probe in self._wanted.values()), default=0.0),
