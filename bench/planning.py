@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench import host, points
+from bench import allotment, host, points
 from bench.errors import Unsupported
 from bench.inputs import NOTHING, Inputs
 from bench.points import Point
@@ -17,10 +17,12 @@ CHILD_B = 325 * 2**20
 #: Children of a group may together take this share of the memory that is available when the sweep begins.
 MOST_MEMORY = 0.6
 
-#: Sequential rate that the estimate of a dry run assumes, and the start-up of a child: measured for the LSTM presets on
-#: two cores of a Xeon server (7 to 70 GFLOP/s, 2.5 s). A rough guess elsewhere, and said to be one.
+#: What the estimate of a dry run assumes: a sequential rate, the start of the sweep, and that of a forked process (2.5 s
+#: where it has to import torch). Seen for the LSTM presets on two cores of a Xeon server: 7 to 70 GFLOP/s, 2 to 4 s,
+#: 0.1 to 0.3 s. A rough guess elsewhere, and said to be one.
 ASSUMED_FLOPS = 15e9
-ASSUMED_START_S = 2.5
+ASSUMED_START_S = 4.0
+ASSUMED_PROCESS_S = 0.2
 
 
 def memory_B(point: Point, inputs: Inputs = NOTHING) -> int:
@@ -48,19 +50,24 @@ def shared_memory_B(machine: Mapping[str, Value | None]) -> int:
     return int((free if accelerator is None else min(free, int(accelerator))) * MOST_MEMORY)
 
 
-def estimate_s(spec: Spec, inputs: Inputs = NOTHING) -> float:
-    """Rough time of the sweep: children start and warm up one after the other, then blocks follow. An assumption.
+def estimate_s(spec: Spec, inputs: Inputs = NOTHING) -> tuple[float, float]:
+    """Rough time of the sweep, at least (each point up to its first look) and at most (to its last process), assumed.
 
     An iteration whose arithmetic is not known counts as short.
     """
-    seconds = 0.0
+    budget = float(spec.settings["point_budget"])
+    least = most = ASSUMED_START_S
     for point in spec.points:
         counted = _counted(point, inputs)
         iteration = counted.flops / ASSUMED_FLOPS if counted else 0.0
         block = max(float(spec.settings["block_seconds"]), iteration)
-        warmup = min(max(10 * iteration, 0.1), float(spec.settings["warmup_limit"]) + 3 * iteration)
-        seconds += ASSUMED_START_S + warmup + int(spec.settings["rounds"]) * block
-    return seconds * int(spec.settings["repetitions"])
+        process = ASSUMED_PROCESS_S + 3 * iteration + int(spec.settings["rounds"]) * block
+        # Two processes are always run; the budget ends the rest.
+        bounded = max(budget, 2 * process)
+        least += min(allotment.first_processes(spec.settings) * process, bounded)
+        most += min(int(spec.settings["repetitions"]) * process, bounded)
+    budget = float(spec.settings["sweep_budget"])
+    return (min(least, budget), min(most, budget)) if budget else (least, most)
 
 
 def groups(chosen: Sequence[Point], most: int, memory: int, inputs: Inputs = NOTHING) -> list[list[Point]]:

@@ -84,7 +84,7 @@ def _corpus(given: Path | None) -> str:
 
 
 def _dry_run(spec: Spec, inputs: Inputs) -> None:
-    from bench import planning, points
+    from bench import allotment, planning, points
 
     if spec.description:
         click.echo(f"{spec.description}.\n")
@@ -93,9 +93,12 @@ def _dry_run(spec: Spec, inputs: Inputs) -> None:
         refused = _refusal(point, inputs)
         told = f" (not supported: {refused})" if refused else ""
         click.echo(f"{point.id}  {'—' if refused else memory:>9}  {points.describe(point, spec.points)}{told}")
+    least, most = (units.duration(seconds) for seconds in planning.estimate_s(spec, inputs))
+    fewest = allotment.first_processes(spec.settings)
+    processes = f"{fewest} to {spec.settings['repetitions']}" if fewest < int(spec.settings["repetitions"]) else fewest
     click.echo(
-        f"\n{len(spec.points)} points in {spec.settings['repetitions']} processes each; about "
-        f"{units.duration(planning.estimate_s(spec, inputs))}.\nMemory: exact counts of tensors plus "
+        f"\n{len(spec.points)} points in {processes} processes each; about "
+        f"{least if least == most else f'{least} to {most}'}.\nMemory: exact counts of tensors plus "
         f"{units.quantity(planning.CHILD_B, 'B')} for torch. Time: a guess at {planning.ASSUMED_FLOPS / 1e9:g} GFLOP/s."
     )
 

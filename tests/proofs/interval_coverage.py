@@ -5,22 +5,25 @@ of blocks, then where `bench.stopping` stops. Everything is in logarithms, so wi
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
+from bench.allotment import goal
 from bench.intervals import median_interval, process_interval
-from bench.stopping import Goal, Measured, judge
+from bench.spec import SETTING_DEFAULTS
+from bench.stopping import Measured, judge
 from tests.proofs.proof import Outcome, main, table
 
 LOW, HIGH = 93.0, 97.0
-#: Processes and blocks of each: the fewest that have an interval, and the looks at 10, 20, 40 and 80 blocks.
-LAYOUTS = ((6, 4), (10, 1), (10, 2), (10, 4), (20, 4))
-COMPARED = (10, 4)
-#: Blocks of a process where a run goes on until it is precise: 10 processes at the look at 20 blocks.
-BLOCKS_A_PROCESS = 2
+#: A sweep as it is by default: blocks of a process, the processes at its first look, and the most it may get.
+BLOCKS_A_PROCESS = int(SETTING_DEFAULTS["rounds"])
+GOAL = goal(SETTING_DEFAULTS)
+#: Processes and blocks of each: the fewest that have an interval, few blocks in each, and two looks of a sweep.
+LAYOUTS = ((6, 4), (10, 1), (10, 4), (8, 10), (16, 10))
+COMPARED = (8, 10)
 TRACE = Path(__file__).parent.parent / "traces" / "shared_2_cores.csv"
 
 Array = np.ndarray
@@ -200,7 +203,7 @@ class Stopped:
 
 def stopped(runs: Array, target: float) -> Stopped:
     """Where `bench.stopping` stops. A run gets fresh processes until it is precise; `runs` holds all it may get."""
-    goal = Goal(half_width=target, cap=runs.shape[1] * runs.shape[2])
+    goal = replace(GOAL, half_width=target)
     found, blocks = [], []
     for run in runs.tolist():
         for look in goal.looks:
@@ -217,7 +220,7 @@ def stopped_at_once(runs: Array, target: float) -> Stopped:
     """The control: a run stops as soon as its plain 95 % interval is narrow, and prints it."""
     found, blocks = [], []
     for run in runs.tolist():
-        for look in Goal(cap=runs.shape[1] * runs.shape[2]).looks:
+        for look in GOAL.looks:
             plain = process_interval(run[: look // BLOCKS_A_PROCESS])
             if plain[1] is not None and plain[2] is not None and plain[2] - plain[1] <= 2 * target:
                 break
@@ -253,10 +256,11 @@ def method_table(known: dict[str, tuple[Draw, float]], random: np.random.Generat
 def stopping_table(known: dict[str, tuple[Draw, float]], random: np.random.Generator, runs: int) -> list[float]:
     """Print and return the coverage of what is printed where a run stops.
 
-    The target is 1.25 times the usual half-width at 40 blocks: runs stop at every look, and there coverage is lowest.
+    The target is 1.25 times the usual half-width at the second look of three: runs stop at each, and there coverage is
+    lowest.
     """
     rows, figures = [], []
-    processes = Goal().cap // BLOCKS_A_PROCESS
+    processes = GOAL.cap // BLOCKS_A_PROCESS
     for name, (draw, truth) in known.items():
         target = 1.25 * width(printed(draw(random, 400, processes // 2, BLOCKS_A_PROCESS))) / 100
         drawn = draw(random, runs, processes, BLOCKS_A_PROCESS)

@@ -1,0 +1,104 @@
+"""Workers forked from a process that has imported torch: as good as fresh ones, and as sure to end."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from bench.executors.forking import Nursery
+from bench.executors.local import Child, ChildFailed
+from tests.test_local import block, build
+
+
+@pytest.fixture(scope="module")
+def nursery():
+    with Nursery() as made:
+        yield made
+
+
+@pytest.fixture
+def child(nursery):
+    made = Child(nursery)
+    made.ask(None, 60)
+    yield made
+    made.kill()
+
+
+def test_a_forked_child_builds_measures_and_ends(child):
+    assert child.forked
+    assert child.ask(build(), 60)["built"]["facts"]["parameters"] > 0
+    assert child.ask(block(), 60)["block"]["samples_ns"]
+    child.ask_to_finish()
+    child.finish()
+    assert not psutil.pid_exists(child.pid)
+
+
+def test_a_child_forked_after_another_ran_parallel_products_does_not_hang(nursery):
+    for _ in range(2):
+        child = Child(nursery)
+        child.ask(None, 60)
+        child.ask(build(vocabulary=4096, hidden=512, threads=2, workload="train"), 60)
+        child.kill()
+
+
+def test_children_do_not_share_a_layout_of_addresses(nursery):
+    heaps = set()
+    for _ in range(4):
+        child = Child(nursery)
+        child.ask(None, 60)
+        maps = psutil.Process(child.pid).memory_maps(grouped=False)
+        heaps.add(tuple(entry.addr for entry in maps if entry.path in ("[heap]", "[anon]")))
+        child.kill()
+    assert len(heaps) == 4
+
+
+def test_a_killed_child_becomes_crashed(child):
+    os.kill(child.pid, signal.SIGKILL)
+    with pytest.raises(ChildFailed, match="crashed: it was ended by SIGKILL"):
+        child.ask(build(), 60)
+
+
+def test_a_stopped_child_is_killed_and_becomes_timeout(child):
+    os.kill(child.pid, signal.SIGSTOP)
+    with pytest.raises(ChildFailed, match="timeout: it gave no answer within 0.2 s"):
+        child.ask(build(), 0.2)
+    assert not psutil.pid_exists(child.pid)
+
+
+def test_what_a_child_wrote_last_is_in_the_reason(child):
+    os.write(child._stdin, b"no request\n")
+    with pytest.raises(ChildFailed, match="crashed: it ended with exit code 1; its last words: JSONDecodeError"):
+        child.ask(build(), 60)
+
+
+def test_children_end_with_their_nursery_and_the_next_ones_are_started_afresh():
+    with Nursery() as nursery:
+        child = Child(nursery)
+        child.ask(None, 60)
+        server = psutil.Process(child.pid).parent()
+        server.kill()
+        server.wait(10)
+        with pytest.raises(ChildFailed, match="crashed: it was ended by SIGKILL"):
+            child.ask(build(), 60)
+        child.kill()
+        later = Child(nursery)
+        assert not later.forked
+        later.ask(None, 60)
+        later.kill()
+
+
+def test_everything_dies_with_a_killed_parent():
+    code = (
+        "from bench.executors.forking import Nursery\n"
+        "from bench.executors.local import Child\n"
+        "n = Nursery(); c = Child(n); c.ask(None, 60); print(c.pid, flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        server = child.parent()
+        parent.kill()
+    _, alive = psutil.wait_procs([child, server], timeout=10)
+    assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
