@@ -3,12 +3,14 @@
 It never runs an operator of torch itself: a child forked after a parallel one deadlocks. It reads one JSON request at a
 time on a socket whose messages keep their bounds:
 
+    {"do": "read", "axes": {...}, "settings": {...}}            -> {}: children find the point's text already read
     {"do": "fork"}, with the child's stdin, stdout and stderr   -> {"pid": 123}
     {"do": "reap", "pid": 123}                                  -> {"code": 0}, once the child has ended
 
 and ends with its parent. Linux only; never for CUDA, whose context does not survive a fork.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -32,9 +34,14 @@ def serve(channel: socket.socket) -> None:
     """Answer requests until the other end closes."""
     import importlib
 
-    from bench import worker
+    import torch
+
+    from bench import probes, subject, worker
 
     importlib.import_module(_LATER)
+    torch.set_num_threads(1)  # no operator is parallel then, so that none starts the threads that a fork would lose
+    for name in probes.names():
+        probes.load(name, "cpu")
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page that holds an object
     while True:
@@ -42,9 +49,15 @@ def serve(channel: socket.socket) -> None:
         if not message:
             return
         request = json.loads(message)
-        if request["do"] == "reap":
+        answer: dict[str, Any] = {}
+        if request["do"] == "read":
+            # What is wrong with the text, the child will find too, and tell.
+            with contextlib.suppress(Exception):
+                subject.corpus(request["axes"], request["settings"])
+            gc.freeze()
+        elif request["do"] == "reap":
             _, status = os.waitpid(request["pid"], 0)
-            answer: dict[str, Any] = {"code": os.waitstatus_to_exitcode(status)}
+            answer = {"code": os.waitstatus_to_exitcode(status)}
         else:
             try:
                 pid = os.fork()

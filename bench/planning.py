@@ -17,8 +17,8 @@ CHILD_B = 325 * 2**20
 #: Children of a group may together take this share of the memory that is available when the sweep begins.
 MOST_MEMORY = 0.6
 
-#: What the estimate of a dry run assumes: a sequential rate, the start of the sweep, and that of a forked process (2.5 s
-#: where it has to import torch). Seen for the LSTM presets on two cores of a Xeon server: 7 to 70 GFLOP/s, 2 to 4 s,
+#: What the estimate of a dry run assumes: a sequential rate, the start of the sweep, and that of a forked process (2.5
+#: s where it imports torch). Seen for the LSTM presets on two cores of a Xeon server: 7 to 70 GFLOP/s, 2 to 4 s,
 #: 0.1 to 0.3 s. A rough guess elsewhere, and said to be one.
 ASSUMED_FLOPS = 15e9
 ASSUMED_START_S = 4.0

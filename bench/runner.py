@@ -173,6 +173,8 @@ class Sweep:
                 if lacking[point]:
                     process = len(self._store.children(self._run.run, point.id))
                     limit_s = float(self._spec.settings["time_limit"])
+                    if self._nursery is not None and repetition == 0:
+                        self._nursery.read(point.axes, self._settings)
                     child = Child(self._nursery if point.axes["compile"] == "eager" else None)
                     children[point] = _Measured(child, token, process, len(group) > 1, limit_s, limit_s)
             for point in list(children):

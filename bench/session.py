@@ -24,7 +24,7 @@ MOST_ITERATIONS = 10_000
 
 #: Whether the work settles is judged in the first processes of a point. Later ones repeat its first iterations for so
 #: long, and three of them at least, which fill caches and buffers.
-_LEAN_WARMUP_S = 0.1
+_LEAN_WARMUP_S = 0.05
 
 #: The size of a rehearsal before the measurement, and what takes long or cannot be had with a batch of one.
 _REHEARSAL: dict[str, Value] = {

@@ -33,7 +33,7 @@ MOST_POINTS = 10_000
 #: How the points are measured: rows like those of the axes, so that flags and validation derive from them too.
 SETTINGS: tuple[Axis, ...] = (
     Axis("repetitions", Number(1, 1000), 32, "processes", "fresh processes a point, at most", ("-r",)),
-    Axis("rounds", Number(1, 10_000), 10, "rounds", "rounds a process; in each, every point of a group runs a block"),
+    Axis("rounds", Number(1, 10_000), 5, "rounds", "rounds a process; in each, every point of a group runs a block"),
     Axis(
         "block_seconds", Number(0.001, 60, whole=False), 0.02, "block length", "seconds a block (1 iteration or more)"
     ),

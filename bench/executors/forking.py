@@ -1,5 +1,6 @@
 """Workers forked from a process that has imported torch already (`bench.nursery`): the parent's side."""
 
+import contextlib
 import json
 import os
 import select
@@ -9,6 +10,8 @@ import sys
 import tempfile
 from types import TracebackType
 from typing import IO, Any, Self
+
+from bench.record import Value
 
 #: Importing torch and all of ours takes 2 to 4 s; on a machine that swaps, longer.
 _START_S = 120.0
@@ -66,6 +69,11 @@ class Nursery:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def read(self, axes: dict[str, Value], settings: dict[str, Any]) -> None:
+        """Let it read the point's text, so that none of the point's workers has to."""
+        with contextlib.suppress(OSError):  # where it is gone, workers are started afresh and read it themselves
+            self._ask({"do": "read", "axes": axes, "settings": settings})
 
     def start(self, errors: int) -> Forked:
         """Fork a worker that writes its errors to the descriptor. Raises OSError where that cannot be done."""
