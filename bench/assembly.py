@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from bench import assessment, points, summary
+from bench import allotment, assessment, points, summary
 from bench.errors import Unsupported, UserError
 from bench.inputs import Inputs
 from bench.record import SCHEMA, Block, Metric, MetricInfo, Record, Status, Value, Warn
+from bench.spec import SETTING_DEFAULTS
 from bench.store import Run, Store
 
 
@@ -97,7 +98,15 @@ def _measured(
     provided, reasons = declared(report)
     tokens = int(report["tokens"]) if "tokens" in report else points.tokens(axes, run.inputs)
     quality = assessment.metrics(report.get("quality"), str(axes["architecture"]))
-    return summary.metrics(blocks, tokens, counts.get("flops"), provided, reasons, _steps(axes)) | quality
+    measured = summary.metrics(
+        blocks, tokens, counts.get("flops"), provided, reasons, _steps(axes), _confidence(run.settings)
+    )
+    return measured | quality
+
+
+def _confidence(settings: Mapping[str, Value]) -> float:
+    """Nominal confidence of the intervals that the record prints: what it takes for 95 % of them to hold the truth."""
+    return allotment.goal(SETTING_DEFAULTS | dict(settings)).printed_confidence
 
 
 def _told(uncounted: Mapping[str, str]) -> dict[str, Value]:

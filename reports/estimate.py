@@ -1,24 +1,23 @@
 """Ratios of a variant to its reference, paired by round where both were measured interleaved."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from bench.intervals import median_interval
-from bench.record import Record
+from bench.intervals import process_interval
+from bench.stopping import log_ratios
 from reports.study import Pair, metric
 
 Verdict = Literal["faster", "slower", "no measurable difference", "not decided"]
 
-#: An interval that reaches this near to 1 is called no measurable difference: the rounds come from a few processes, and
-#: two processes of the very same program differ by about as much (addresses, page colours), which rounds do not show.
+#: An interval that reaches this near to 1 is called no measurable difference: a sweep aims at a half-width of as much,
+#: and what a build or a layout of addresses changes by chance is about as large.
 NEGLIGIBLE = 0.02
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Variant over reference. `low` and `high` are None where there is no pairing, or fewer than 6 rounds for 95 %.
+    """Variant over reference. `low` and `high` are None where there is no pairing, or fewer than 6 processes for 95 %.
 
     `n` counts the rounds that both took part in; 0 means that the ratio was taken from two separate medians.
     """
@@ -43,35 +42,23 @@ class Ratio:
         return "faster" if self.low > 1 else "slower"
 
 
-def round_medians(record: Record) -> dict[tuple[str, int], float]:
-    """Median time of one iteration, in seconds, in each group and round of the timed blocks.
-
-    Several blocks of one round (one a process) count as the median of their medians, so each has the same weight.
-    """
-    rounds: dict[tuple[str, int], list[float]] = {}
-    for block in record.blocks:
-        if block.kind == "timed" and block.samples_ns:
-            rounds.setdefault((block.group, block.round), []).append(float(np.median(block.samples_ns)) * 1e-9)
-    return {place: float(np.median(medians)) for place, medians in sorted(rounds.items())}
-
-
 def speed(pair: Pair) -> Ratio | None:
     """How many times as fast the variant does the same work: reference time over variant time, 1 for no change.
 
-    Paired: the median over rounds of the ratio of the two medians of that round, with the distribution-free
-    order-statistics interval over rounds (`bench.intervals.median_interval`). Where they share none, the ratio
-    of their `latency_s`, unpaired and without an interval. None where either has no time at all.
+    Paired: over the rounds that both ran within moments of each other, the median of the ratio of the lower quartiles
+    of their two blocks (`bench.stopping.log_ratios`), with its interval from process to process
+    (`bench.intervals.process_interval`). Where they share none, the ratio of their `latency_s`, unpaired and without an
+    interval. None where either has no time at all.
     """
-    if pair.interleaved:
-        variant, reference = round_medians(pair.variant), round_medians(pair.reference)
-        shared = sorted(variant.keys() & reference.keys())
-        times = np.array([[reference[n], variant[n]] for n in shared]).reshape(-1, 2)  # (rounds, 2)
-        ratios = times[:, 0] / times[:, 1] if (times > 0).all() else np.empty(0)  # (rounds,)
-        if len(ratios):
-            return Ratio(*median_interval(ratios.tolist()), n=len(ratios))
     before, after = metric(pair.reference, "latency_s"), metric(pair.variant, "latency_s")
     if before is None or after is None or not before.value or not after.value:
         return None
+    logs = log_ratios(pair.variant.blocks, pair.reference.blocks) if pair.interleaved else ()
+    if logs:
+        confidence = float(pair.variant.facts.get("interval_confidence", 0.95))
+        value, low, high = process_interval(logs, confidence)
+        fast, slow = (None if bound is None else math.exp(-bound) for bound in (low, high))
+        return Ratio(math.exp(-value), slow, fast, n=sum(map(len, logs)))
     return Ratio(before.value / after.value, None, None, n=0)
 
 

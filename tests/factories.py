@@ -48,7 +48,7 @@ NO_METER = "no NVIDIA driver is loaded, and RAPL can be read by root only."
 def record(
     status: Status = "ok", reason: str | None = None, *, rounds: int = 9, seed: int = 0, **axes: Value
 ) -> Record:
-    """A record of the point with these axes; its rounds share a drift, as those of one machine do."""
+    """A record of the point with these axes, a process a round; rounds share a drift, as those of one machine do."""
     point = points.point(axes)
     costs = _costs(point)
     blocks = _blocks(point.axes, costs, rounds, seed) if status == "ok" else []
@@ -109,7 +109,7 @@ def _blocks(axes: dict[str, Value], costs: dict[str, int], rounds: int, seed: in
     for number in range(rounds):
         machine = drift.uniform(0.85, 1.25) * noise.gauss(1, 0.03)
         samples = [int(1e9 * base_s * machine * noise.gauss(1, 0.01)) for _ in range(10)]
-        blocks.append(Block("timed", number % 3, number, float(number), samples))
+        blocks.append(Block("timed", number, number, float(number), samples, group=f"g{number}"))
     return blocks
 
 

@@ -35,6 +35,7 @@ REPORTS_MAY = (
     "bench.units",
     "bench.errors",
     "bench.intervals",
+    "bench.stopping",
 )
 #: A vendor's library is imported in one file alone.
 VENDORS = {

@@ -197,7 +197,7 @@ def test_equal_warnings_are_one_notice_with_a_count_and_the_remedy():
 def test_the_method_counts_what_was_done():
     section = build("method", [factories.record(), factories.record(prune=0.5)])
     assert section.lead.startswith("180 timed iterations in 18 short blocks")
-    assert "3 fresh processes and 9 rounds" in words(section)
+    assert "9 fresh processes and 9 rounds" in words(section)
 
 
 def test_the_glossary_explains_only_the_workloads_of_the_report():

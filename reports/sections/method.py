@@ -1,5 +1,8 @@
 """How it was measured, and what the words of the report mean."""
 
+from collections import Counter
+from statistics import median
+
 from reports import labels, tables
 from reports.document import Paragraph, Section
 from reports.estimate import NEGLIGIBLE
@@ -53,14 +56,36 @@ def _paragraphs(study: Study) -> list[str]:
     return [
         f"Every configuration ran in {_span(processes, 'fresh process', 'fresh processes')} and "
         f"{_span(rounds, 'round')}. Within a round, the configurations that are compared with each other run one short "
-        "block each, so that a machine that speeds up or slows down does so for all of them.",
-        "Intervals are those of order statistics: two of the sorted values, chosen so that they enclose the true "
-        "median of the blocks with 95 % confidence whatever the shape of the noise. They say how far to trust this "
-        "run, not how far another one may lie. They need at least 6 values; with fewer, none is given.",
-        "A ratio is the median, over rounds, of the ratio of the two times measured in the same round. Where its "
-        f"interval reaches within {NEGLIGIBLE:.0%} of 1, the report says that there is no measurable difference: two "
-        "processes of the very same program can differ by as much.",
+        "block each, in random order, so that a machine that speeds up or slows down does so for all of them.",
+        *_stopping(study),
+        "Intervals are taken from process to process, whatever the shape of the noise: two of the sorted values of the "
+        "blocks, chosen so that 95 % of such intervals enclose the true median, and as far apart as the processes "
+        "differ. They need at least 6 processes; with fewer, none is given.",
+        "A ratio is the median, over rounds, of the ratio of the lower quartiles of two blocks of the same round. "
+        f"Where its interval reaches within {NEGLIGIBLE:.0%} of 1, the report says that there is no measurable difference.",
     ]
+
+
+def _stopping(study: Study) -> list[str]:
+    """How precise the ratios came out, and why no more was measured."""
+    facts = [record.facts for record in study.ok if record.facts.get("precision_of") == "ratio"]
+    widths = sorted(float(known["half_width"]) for known in facts if "half_width" in known)
+    if not facts or not widths:
+        return []
+    reasons = Counter(str(known.get("stopped_for")) for known in facts)
+    said = [f"{reasons[why]} {words}" for why, words in _ENDINGS.items() if reasons[why]]
+    return [
+        f"The half-width of the 95 % interval of a ratio is {widths[0]:.1%} to {widths[-1]:.1%}, "
+        f"{median(widths):.1%} at the median, over {labels.count(len(widths), 'ratio')}. Of all: {', '.join(said)}."
+    ]
+
+
+#: Why a configuration was given no more processes, in words.
+_ENDINGS = {
+    "precise": "as precise as was asked for",
+    "budget": "ended by the budget of time",
+    "cap": "ended by the number of processes",
+}
 
 
 def _span(counts: list[int], noun: str, plural: str | None = None) -> str:
