@@ -43,6 +43,12 @@ class Group:
                 return int(count)
         return None
 
+    def throttled_s(self) -> float | None:
+        """Seconds for which a quota stopped the group, or the ancestor that was stopped longest, ever."""
+        name, unit = ("throttled_time", 1e9) if self.version == 1 else ("throttled_usec", 1e6)
+        lines = [line for folder in self.lineage() for line in (_read(folder / "cpu.stat") or "").splitlines()]
+        return max((int(line.split()[1]) / unit for line in lines if line.startswith(f"{name} ")), default=None)
+
 
 def memory_group(pid: Pid = "self", root: Path = _ROOT) -> Group | None:
     """The group that the process' memory is charged to; ask before it dies to read the counters afterwards."""
@@ -75,9 +81,14 @@ def oom_kills(pid: Pid = "self", root: Path = _ROOT) -> int | None:
     return group.oom_kills() if group else None
 
 
+def cpu_group(pid: Pid = "self", root: Path = _ROOT) -> Group | None:
+    """The group that the process' time on the processor is charged to."""
+    return _group("cpu", pid, root)
+
+
 def cpu_quota(pid: Pid = "self", root: Path = _ROOT) -> float | None:
     """Cores' worth of time that the group may use: quota over period, the smallest up to the mount point."""
-    group = _group("cpu", pid, root)
+    group = cpu_group(pid, root)
     if group is None:
         return None
     quotas = (_quota(folder, group.version) for folder in group.lineage())

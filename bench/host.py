@@ -1,4 +1,4 @@
-"""The machine: what it is, how much of it we may use, and whether somebody else is using it."""
+"""The machine: what it is, how much of it we may use, and how it is set up."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from bench import control_group, nvml
+from bench import control_group, environment, nvml
 from bench.record import Value
 
 #: What must match before two records may be compared: the hardware we may use, its power limit, and what runs on it.
@@ -36,7 +36,7 @@ PRIVATE = ("host_name",)
 
 
 def describe() -> dict[str, Value | None]:
-    """The host as plain values, with a `fingerprint` over `IDENTITY`. Imports no torch."""
+    """The host and its settings as plain values, with a `fingerprint` over `IDENTITY`. Imports no torch."""
     facts: dict[str, Value | None] = {
         "cpu": _cpu(),
         "cores": usable_cores(),
@@ -53,7 +53,7 @@ def describe() -> dict[str, Value | None]:
         "host_name": platform.node(),
         "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
-    facts |= _accelerator()
+    facts |= _accelerator() | environment.read()
     identity = {name: facts[name] for name in IDENTITY}
     return facts | {"fingerprint": hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}
 
@@ -71,10 +71,13 @@ def _accelerator() -> dict[str, Value | None]:
     }
 
 
-def usable_cores() -> int:
-    """Cores that this process may use: by affinity, and by the control group's quota (rounded up)."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = control_group.cpu_quota()
+def usable_cores(root: Path = Path("/")) -> int:
+    """Cores that this process may use: by affinity, and by the control group's quota (rounded up).
+
+    `root` is the folder that stands for `/`.
+    """
+    allowed = len(environment.our_cores())
+    quota = control_group.cpu_quota(root=root)
     return allowed if quota is None else max(1, min(allowed, -int(-quota // 1)))
 
 
@@ -90,11 +93,6 @@ def available_memory_B() -> int:
     free = psutil.virtual_memory().available
     limit, used = control_group.memory_limit_B(), control_group.memory_used_B()
     return free if limit is None or used is None else min(free, max(limit - used, 0))
-
-
-def steal_s() -> float | None:
-    """CPU seconds over all cores that the hypervisor gave to others since boot; None where the system does not say."""
-    return getattr(psutil.cpu_times(), "steal", None)
 
 
 def _cpu() -> str:

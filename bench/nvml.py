@@ -107,6 +107,13 @@ class Gpu:
         """The fastest clock that the multiprocessors may take."""
         return float(self._ask("nvmlDeviceGetMaxClockInfo", self.pynvml.NVML_CLOCK_SM)) * 1e6
 
+    def usual_sm_clock_hertz(self) -> float:
+        """The clock that applications run at by default; the fastest one where the GPU tells no default."""
+        try:
+            return float(self._ask("nvmlDeviceGetDefaultApplicationsClock", self.pynvml.NVML_CLOCK_SM)) * 1e6
+        except Unsupported:
+            return self.max_sm_clock_hertz()
+
     def temperature_celsius(self) -> float:
         """Temperature of the die."""
         return float(self._ask("nvmlDeviceGetTemperature", self.pynvml.NVML_TEMPERATURE_GPU))

@@ -1,6 +1,5 @@
 """One point in this process: its model is built, shaped, warmed up, and run in blocks."""
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,8 +10,10 @@ from typing import Any, cast
 import psutil
 import torch
 
-from bench import devices, host, points, probes, subject, workloads
+from bench import devices, host, interference, points, probes, subject, workloads
 from bench.axes import AXES
+from bench.gpu_interference import GpuWatch
+from bench.neighbours import Neighbours
 from bench.record import Block, MetricInfo, Value
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
@@ -55,6 +56,11 @@ class Session:
         self._unavailable = {
             name: reason for name, probe in self._probes.items() if (reason := probe.unavailable()) is not None
         }
+        self._watch = interference.Watch()
+        self._last_look: interference.Counters | None = None
+        self._neighbours = Neighbours()
+        self._gpu_watch = GpuWatch(str(self._device)) if self._device.type == "cuda" else None
+        self._unavailable |= self._watch.unavailable()
         self._lean = bool(settings.get("lean"))
         self._wanted = {
             name: probe for name, probe in self._probes.items() if name not in self._unavailable and not self._lean
@@ -137,6 +143,7 @@ class Session:
             for probe_name, probe in self._probes.items()
             for name, info in probe.provides.items()
         }
+        provided |= {name: asdict(info) | {"probe": name} for name, info in interference.PROVIDES.items()}
         info = MetricInfo("B", -1, "memory of the model", "max")
         provided["ram_above_start_B"] = asdict(info) | {"probe": "host_memory"}
         if self._on_device is not None:
@@ -177,23 +184,38 @@ class Session:
         with ExitStack() as stack:
             for probe in chosen:
                 stack.enter_context(probe)
-            with _steal() as steal:
-                samples = self._samples(window)
-        readings = {name: value for probe in chosen for name, value in probe.read().items()}
+            if self._gpu_watch is None or observed:
+                (samples, disturbed), warnings = self._watched(window), []
+            else:
+                (samples, disturbed), on_gpu, warnings = self._gpu_watch.undisturbed(lambda: self._watched(window))
+                disturbed |= on_gpu
+        readings = {name: value for probe in chosen for name, value in probe.read().items()} | disturbed
         if "max_ram_B" in readings:
             readings["ram_above_start_B"] = readings["max_ram_B"] - self._start_ram
         if self._on_device is not None and not observed:
             readings["device_latency_s"] = median(self._on_device.seconds())
+        if not self._lean:
+            warnings += self._neighbours.after_block(readings.get("foreign_share"))
         return Block(
             kind=cast(Any, kind),
             process=process,
             round=round_,
             started_s=started,
             samples_ns=samples,
-            steal_share=steal.get("share"),
+            steal_share=readings.get("steal_share"),
             readings=readings,
-            warnings=[warning for probe in chosen for warning in probe.warnings()],
+            warnings=[*(warning for probe in chosen for warning in probe.warnings()), *warnings],
         )
+
+    def _watched(self, window_s: float) -> tuple[list[int], dict[str, float]]:
+        """The samples of a block, and what disturbed the machine meanwhile."""
+        before = self._watch.look()
+        samples = self._samples(window_s)
+        after = self._watch.look()
+        disturbed = interference.readings(before, after) | interference.stalls(self._last_look or before, after)
+        self._last_look = after
+        clock = self._watch.clock_hertz()
+        return samples, disturbed if clock is None else disturbed | {"cpu_clock_Hz": clock}
 
     def _samples(self, window_s: float) -> list[int]:
         ends = time.monotonic() + window_s
@@ -210,15 +232,3 @@ class Session:
 
 def _iterations(block_s: float, iteration_s: float) -> int:
     return min(max(round(block_s / max(iteration_s, 1e-9)), 1), MOST_ITERATIONS)
-
-
-@contextmanager
-def _steal() -> Iterator[dict[str, float]]:
-    """Share of all cores' time that the hypervisor took meanwhile, under `share`; absent where it is not told."""
-    found: dict[str, float] = {}
-    stolen, began = host.steal_s(), time.perf_counter()
-    yield found
-    after = host.steal_s()
-    if stolen is not None and after is not None:
-        seconds = (time.perf_counter() - began) * (os.cpu_count() or 1)
-        found["share"] = min(max(after - stolen, 0.0) / max(seconds, 1e-9), 1.0)

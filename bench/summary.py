@@ -3,11 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
+from bench import interference
 from bench.intervals import process_interval, quantile
 from bench.record import Block, Metric, MetricInfo, Warn
-
-#: A hypervisor that takes more than this share of the CPU time disturbs a measurement.
-MOST_STEAL = 0.01
 
 
 def metrics(
@@ -86,6 +84,8 @@ def _reading(
     if info.combine == "max":
         highest = max(block.readings[name] for block in read)
         return Metric(highest, info.unit, info.direction, info.label, n=len(read))
+    if info.combine == "mean":
+        return Metric(interference.mean(read, name), info.unit, info.direction, info.label, n=len(read))
     value, low, high = _interval(read, lambda block: block.readings[name], confidence)
     return Metric(value, info.unit, info.direction, info.label, low, high, len(read))
 
@@ -116,14 +116,8 @@ def _joules(block: Block, power: str) -> float:
 
 
 def warnings(blocks: Sequence[Block]) -> list[Warn]:
-    """What the blocks say against trusting them: each code once, and a processor that others used meanwhile."""
+    """What the blocks say against trusting them, each code once: their own warnings, and what disturbed them."""
     found = {warning.code: warning for block in reversed(blocks) for warning in block.warnings}
-    # /proc/stat counts in ticks of 10 ms, as long as a short block: only the mean over the blocks means something.
-    stolen = [block.steal_share for block in blocks if block.steal_share is not None]
-    if stolen and (share := sum(stolen) / len(stolen)) > MOST_STEAL:
-        found["noisy_host"] = Warn(
-            "noisy_host",
-            f"Other virtual machines took {share:.0%} of the processor while this point was measured.",
-            "Measure on a quieter machine, or with more --rounds.",
-        )
+    for warning in interference.warnings(blocks):
+        found.setdefault(warning.code, warning)
     return list(found.values())

@@ -12,9 +12,12 @@
  *   NVML_DOUBLE_FREEZE_S     from when on the energy counter stands still (default: never)
  *   NVML_DOUBLE_SCALE        what the energy counter counts for each joule (default 1)
  *   NVML_DOUBLE_LOST_S       from when on every call answers that the GPU is lost (default: never)
- *   NVML_DOUBLE_UNSUPPORTED  words among energy, power, instant, utilization, clocks, temperature, throttle, memory
+ *   NVML_DOUBLE_UNSUPPORTED  words among energy, power, instant, utilization, clocks, default, temperature,
+ *                            throttle, memory
  *   NVML_DOUBLE_THROTTLE     throttle reasons as a bit mask (default 0)
  *   NVML_DOUBLE_GPUS         how many GPUs (default 1); GPU i draws i + 1 times the script's power
+ *   NVML_DOUBLE_SLOW_READS   how many readings of the SM clock, from the first on, answer 900 MHz (default 0)
+ *   NVML_DOUBLE_OTHER_PID    a second process on each GPU (default: none)
  *   NVML_DOUBLE_PID          the one process on each GPU, which holds 1 GiB (default: the calling process)
  */
 #include <math.h>
@@ -215,8 +218,15 @@ int nvmlDeviceGetUtilizationRates(Device *device, Utilization *rates) {
 }
 
 int nvmlDeviceGetClockInfo(Device *device, unsigned type, unsigned *megahertz) {
+    static int readings;
     *megahertz = type == 2 ? 1215 : 1410;  /* NVML_CLOCK_MEM is 2 */
+    if (type != 2 && readings++ < (int)number("NVML_DOUBLE_SLOW_READS", 0)) *megahertz = 900;
     return answers(device, "clocks");
+}
+
+int nvmlDeviceGetDefaultApplicationsClock(Device *device, unsigned type, unsigned *megahertz) {
+    *megahertz = type == 2 ? 1593 : 1410;
+    return answers(device, "default");
 }
 
 int nvmlDeviceGetMaxClockInfo(Device *device, unsigned type, unsigned *megahertz) {
@@ -255,8 +265,10 @@ int nvmlDeviceGetComputeRunningProcesses_v3(Device *device, unsigned *count, Pro
     unsigned room = *count;
     int status = answers(device, "memory");
     if (status != SUCCESS) return status;
-    *count = 1;
-    if (room < 1) return INSUFFICIENT_SIZE;
+    unsigned other = (unsigned)number("NVML_DOUBLE_OTHER_PID", 0);
+    *count = other ? 2 : 1;
+    if (room < *count) return INSUFFICIENT_SIZE;
+    if (other) processes[1] = (ProcessInfo){other, 2ULL << 30, ~0u, ~0u};
     processes[0] = (ProcessInfo){(unsigned)number("NVML_DOUBLE_PID", getpid()), 1ULL << 30, ~0u, ~0u};
     return SUCCESS;
 }
