@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from bench import allotment, assessment, points, summary
+from bench import allotment, assessment, environment, points, summary
 from bench.errors import Unsupported, UserError
 from bench.inputs import Inputs
 from bench.record import SCHEMA, Block, Metric, MetricInfo, Record, Status, Value, Warn
@@ -54,7 +54,7 @@ def record(
         | dict(stopping or {})
         | {f"setting_{name}": value for name, value in run.settings.items()},
         host=run.host,
-        warnings=[*_warnings(children), *summary.warnings(blocks), *cautions],
+        warnings=[*_warnings(children), *environment.warnings(run.host | facts), *summary.warnings(blocks), *cautions],
         unavailable=dict(first.get("unavailable", {})),
         blocks=list(blocks),
         load_s=_median([child["load_s"] for child in children]),

@@ -111,7 +111,7 @@ def _contradicted(facts: Mapping[str, Value | None]) -> Warn | None:
         return None
     return Warn(
         "threads_contradicted",
-        f"OMP_NUM_THREADS is {asked}, but the point ran with {threads} threads.",
+        f"OMP_NUM_THREADS is {asked}, but torch is given {threads} threads.",
         f"Ask for what you mean with --threads {first}, or unset OMP_NUM_THREADS.",
     )
 

@@ -13,13 +13,19 @@ from typing import TypeVar
 
 from bench import neighbours, nvml
 from bench.errors import Unsupported
-from bench.record import Warn
+from bench.record import MetricInfo, Warn
 
 #: nvbench's threshold and pause.
 LOWEST_CLOCK = 0.75
 PAUSE_S = 0.05
 #: A GPU that is still slow after so many pauses, half a second of them, will not recover by waiting.
 MOST_DISCARDED = 10
+
+#: What of a block's readings stands in a record for everyone to see.
+PROVIDES = {
+    "timed_sm_clock_Hz": MetricInfo("Hz", 0, "clock of the multiprocessors after a timed block"),
+    "timed_temperature_C": MetricInfo("°C", 0, "highest temperature after a timed block", combine="max"),
+}
 
 T = TypeVar("T")
 

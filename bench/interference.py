@@ -22,8 +22,8 @@ _ROOT = Path("/")
 
 #: What of a block's readings stands in a record for everyone to see; the rest is kept with the block, for warnings.
 PROVIDES = {
-    "steal_share": MetricInfo("1", -1, "processor time that other virtual machines took", "mean"),
-    "foreign_share": MetricInfo("1", -1, "processor time that other processes took", "mean"),
+    "steal_share": MetricInfo("", -1, "processor time that other virtual machines took", "mean"),
+    "foreign_share": MetricInfo("", -1, "processor time that other processes took", "mean"),
     "cpu_clock_Hz": MetricInfo("Hz", 0, "clock of the processor"),
 }
 

@@ -44,8 +44,8 @@ class Metric:
 class MetricInfo:
     """What a reading is, so that it can stand in a record: a probe declares one for each name that it provides.
 
-    `combine` says how the readings of several blocks become one value: the median of a level, the maximum of a peak, the
-    mean (over the time they took) of a share that is counted in steps as long as a block.
+    `combine` says how the readings of several blocks become one value: the median of a level, the maximum of a peak,
+    the mean (over the time they took) of a share that is counted in steps as long as a block.
     """
 
     unit: str

@@ -10,11 +10,10 @@ from typing import Any, cast
 import psutil
 import torch
 
-from bench import devices, host, interference, points, probes, subject, workloads
+from bench import devices, gpu_interference, host, interference, points, probes, subject, workloads
 from bench.axes import AXES
-from bench.gpu_interference import GpuWatch
 from bench.neighbours import Neighbours
-from bench.record import Block, MetricInfo, Value
+from bench.record import Block, MetricInfo, Value, Warn
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
 from model import compiled
@@ -59,7 +58,7 @@ class Session:
         self._watch = interference.Watch()
         self._last_look: interference.Counters | None = None
         self._neighbours = Neighbours()
-        self._gpu_watch = GpuWatch(str(self._device)) if self._device.type == "cuda" else None
+        self._gpu_watch = gpu_interference.GpuWatch(str(self._device)) if self._device.type == "cuda" else None
         self._unavailable |= self._watch.unavailable()
         self._lean = bool(settings.get("lean"))
         self._wanted = {
@@ -143,13 +142,16 @@ class Session:
             for probe_name, probe in self._probes.items()
             for name, info in probe.provides.items()
         }
-        provided |= {name: asdict(info) | {"probe": name} for name, info in interference.PROVIDES.items()}
+        provided |= {name: asdict(info) | {"probe": name} for name, info in self._watched_for().items()}
         info = MetricInfo("B", -1, "memory of the model", "max")
         provided["ram_above_start_B"] = asdict(info) | {"probe": "host_memory"}
         if self._on_device is not None:
             info = MetricInfo("s", -1, "device time of one iteration")
             provided["device_latency_s"] = asdict(info) | {"probe": "stopwatch"}
         return provided
+
+    def _watched_for(self) -> dict[str, MetricInfo]:
+        return interference.PROVIDES | ({} if self._gpu_watch is None else gpu_interference.PROVIDES)
 
     def _rehearse(self) -> None:
         """Run the same kind of work on the smallest model, so that libraries are loaded before memory is looked at.
@@ -181,11 +183,12 @@ class Session:
             for probe in chosen:
                 probe.rest()
         started = time.monotonic()
+        warnings: list[Warn] = []
         with ExitStack() as stack:
             for probe in chosen:
                 stack.enter_context(probe)
             if self._gpu_watch is None or observed:
-                (samples, disturbed), warnings = self._watched(window), []
+                samples, disturbed = self._watched(window)
             else:
                 (samples, disturbed), on_gpu, warnings = self._gpu_watch.undisturbed(lambda: self._watched(window))
                 disturbed |= on_gpu

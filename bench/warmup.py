@@ -72,9 +72,9 @@ def steady(seen: Sequence[float]) -> bool | None:
     latest = latest[len(latest) % size :]
     blocks = [median(latest[start : start + size]) for start in range(0, len(latest), size)]
     change, error = abs(drift(blocks)), drift_error(blocks)
-    if change <= MOST_DRIFT + error:
-        return True if error <= MOST_ERROR else None
-    return False
+    if change > MOST_DRIFT + 2 * error:  # of steady work, so large by chance once in twenty times
+        return False
+    return True if change <= MOST_DRIFT + error and error <= MOST_ERROR else None
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,6 @@ def warm_up(run: Callable[[int], list[int]], limit_s: float, clock: Callable[[],
             look_at = math.ceil(GROWTH * len(seen))
         typical = max(median(window(seen)), 1e-9)
         wanted = max(look_at - len(seen), math.ceil((LEAST_S - passed) / typical))
-        fits = int((limit_s - passed) / typical)
+        fits = int(min(limit_s - passed, LEAST_S) / typical)  # times may grow, and the limit is to be kept
         seen += [sample / 1e9 for sample in run(max(min(wanted, fits, _MOST_AT_ONCE), 1))]
     return Warmup(len(seen), clock() - began, median(window(seen)), steady(seen))

@@ -77,3 +77,10 @@ def test_a_plain_model_has_every_count():
     made = assembly.record(RUN, points.point({}).axes, [REPORT], [block(0)], "ok", None)
     assert {"weights_B", "bytes_moved", "memory_B", "activations_B", "optimizer_B"} <= set(made.costs)
     assert "uncounted" not in made.facts
+
+
+def test_settings_that_harm_the_figures_are_warned_about_with_the_threads_that_were_used():
+    facts = REPORT["facts"] | {"threads": 4}
+    run = Run("r", "quick", RUN.started_at, (AXES,), {}, "", {"fingerprint": "f", "cores": 2})
+    made = assembly.record(run, AXES, [REPORT | {"facts": facts}], [block(0)], "ok", None)
+    assert "oversubscribed" in [warning.code for warning in made.warnings]

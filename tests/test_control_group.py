@@ -125,3 +125,26 @@ def test_a_system_without_control_groups_tells_nothing(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="control groups are the Linux kernel's")
 def test_this_process_and_its_number_are_in_the_same_group():
     assert control_group.memory_group() == control_group.memory_group(os.getpid())
+
+
+def test_the_time_for_which_a_quota_stopped_a_group_is_read_from_either_version(tmp_path):
+    first = tree(
+        tmp_path / "1",
+        V1.format(top="/"),
+        "1:cpu:/job\n",
+        {
+            "cpu/cpu.stat": "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n",
+            "cpu/job/cpu.stat": "nr_periods 9\nnr_throttled 4\nthrottled_time 2500000000\n",
+        },
+    )
+    second = tree(
+        tmp_path / "2",
+        V2,
+        "0::/job/child\n",
+        {
+            "job/cpu.stat": "usage_usec 7\nnr_throttled 3\nthrottled_usec 1500000\n",
+            "job/child/cpu.stat": "usage_usec 7\n",
+        },
+    )
+    assert control_group.cpu_group(root=first).throttled_s() == 2.5
+    assert control_group.cpu_group(root=second).throttled_s() == 1.5

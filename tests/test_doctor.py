@@ -26,7 +26,17 @@ def test_doctor_says_what_can_be_run_and_read_here_and_why_not_the_rest():
     text = doctor()
     assert "run in fp32" in text
     assert "compile models" in text
-    assert max(len(line) for line in text.splitlines()[3:]) <= 80
+    assert "watch steal and foreign load" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_doctor_says_what_is_set_what_can_be_watched_and_what_to_change():
+    found = json.loads(doctor("--json", OMP_NUM_THREADS="77"))
+    assert found["host"]["thread_settings"].startswith("OMP_NUM_THREADS=77")
+    assert set(found["readable"]) >= {"memory pressure", "clock of the processor", "counters of the processor (perf)"}
+    (advice,) = [each for each in found["advice"] if each["code"] == "threads_contradicted"]
+    assert "77" in advice["message"]
+    assert "To change: OMP_NUM_THREADS is 77" in doctor(OMP_NUM_THREADS="77")
 
 
 def test_without_a_compiler_nothing_can_be_compiled_and_the_rest_runs(tmp_path):

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from bench import host
+from tests.test_control_group import V2, tree
 
 
 def test_the_description_is_plain_and_names_what_makes_two_records_comparable():
@@ -27,7 +28,7 @@ def test_the_fingerprint_changes_with_the_identity_and_with_nothing_else(monkeyp
 )
 def test_a_control_groups_quota_limits_the_cores(monkeypatch, quota, allowed, cores):
     monkeypatch.setattr(host.os, "sched_getaffinity", lambda _: set(range(allowed)))
-    monkeypatch.setattr(host.control_group, "cpu_quota", lambda: quota)
+    monkeypatch.setattr(host.control_group, "cpu_quota", lambda **_: quota)
     assert host.usable_cores() == cores
 
 
@@ -36,3 +37,11 @@ def test_a_control_groups_limit_is_the_memory_there_is(monkeypatch):
     monkeypatch.setattr(host.control_group, "memory_used_B", lambda: 400)
     assert host.usable_memory_B() == 1000
     assert host.available_memory_B() == 600
+
+
+def test_a_quota_of_two_cores_on_a_host_of_64_is_two_cores(tmp_path, monkeypatch):
+    monkeypatch.setattr(host.os, "sched_getaffinity", lambda _: set(range(64)))
+    root = tree(
+        tmp_path, V2, "0::/job/child\n", {"job/cpu.max": "200000 100000\n", "job/child/cpu.max": "max 100000\n"}
+    )
+    assert host.usable_cores(root) == 2

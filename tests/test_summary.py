@@ -10,7 +10,7 @@ POWER = {"avg_power_W": MetricInfo("W", 0, "average power")}
 
 def block(round_, milliseconds, kind="timed", **readings):
     samples = [round(ms * 1e6) for ms in milliseconds]
-    return Block(kind, round_, round_, 0.0, samples, steal_share=0.0, readings=readings)
+    return Block(kind, round_, round_, 0.0, samples, readings={"steal_share": 0.0, **readings})
 
 
 def metrics(blocks, provided=RAM, reasons=None, steps=None):
@@ -91,8 +91,20 @@ def test_energy_and_time_come_from_the_same_block():
 
 def test_stolen_time_is_warned_about_with_its_share_over_all_blocks():
     quiet = [block(i, [1]) for i in range(3)]
-    stolen = Block("timed", 0, 9, 0.0, [1], steal_share=0.2)
+    stolen = block(9, [1], steal_share=0.2)
     (warning,) = summary.warnings([*quiet, stolen])
     assert warning.code == "noisy_host"
     assert "5%" in warning.message
     assert not summary.warnings(quiet)
+
+
+def test_a_share_that_is_counted_in_ticks_is_the_mean_over_the_time_of_the_blocks():
+    info = {"foreign_share": MetricInfo("", -1, "others", "mean")}
+    # 3 ms at 0 and 1 ms at 0.5, one tick: the median would be 0
+    found = metrics([block(0, [1, 2], foreign_share=0.0), block(1, [1], foreign_share=0.5)], info)["foreign_share"]
+    assert (found.value, found.low, found.n) == (0.125, None, 2)
+
+
+def test_a_block_that_names_the_neighbours_is_believed_before_the_mean():
+    named = Block("timed", 0, 0, 0.0, [1], readings={"foreign_share": 0.5}, warnings=[Warn("foreign_load", "cc1", "r")])
+    assert [warning.message for warning in summary.warnings([named])] == ["cc1"]

@@ -92,16 +92,14 @@ def _print_machine(console: "Console", facts: dict[str, Any], found: dict[str, A
         f"{units.quantity(facts['memory_B'], 'B')} of memory; "
         f"{facts['accelerator'] or 'no GPU'}; {facts['os']}",
         markup=False,
-        soft_wrap=True,
     )
     console.print(
         f"Python {facts['python']}, torch {found['torch']}"
         f" ({'CUDA ' + found['cuda'] if found['cuda'] else 'built without CUDA'}); fingerprint {facts['fingerprint']}",
         markup=False,
-        soft_wrap=True,
     )
     if reason := nvml.why_no_gpu():
-        console.print(f"No NVIDIA GPU can be read: {reason}", markup=False, soft_wrap=True)
+        console.print(f"No NVIDIA GPU can be read: {reason}", markup=False)
 
 
 def _device_table(name: str, device: dict[str, Any]) -> "Table":
