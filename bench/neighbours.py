@@ -1,7 +1,7 @@
 """Which processes use our cores beside us: looked up once for a process, and only where they are in the way.
 
 Walking over all processes takes some 10 ms, so it is done after the first block and once more when the load of others
-has been too high over a number of blocks.
+has been high over several blocks.
 """
 
 import os
@@ -9,11 +9,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.interference import MOST_FOREIGN, foreign_load
+from bench.interference import foreign_load
 from bench.record import Warn
 
-#: Over fewer blocks the ticks of the processor's times, 10 ms each, could be taken for load.
-_FEWEST_BLOCKS = 10
+#: A process of a sweep runs few blocks. Three of 20 ms on 2 cores are 12 ticks of 10 ms, known to one or two: only a
+#: load of twice that is surely one. A smaller one is found over all blocks of the point, and stays without names.
+_FEWEST_BLOCKS = 3
+_SURELY_LOAD = 0.2
 _MOST_NAMES = 3
 #: A process that used less than this part of what all others used is not named.
 _WORTH_A_NAME = 0.1
@@ -73,14 +75,14 @@ class Neighbours:
         self._named = False
 
     def after_block(self, foreign_share: float | None) -> list[Warn]:
-        """The warning `foreign_load` with names, the first time that the mean over the blocks so far is too high."""
+        """The warning `foreign_load` with names, the first time that the mean over the blocks so far is surely too high."""
         if foreign_share is None or self._named:
             return []
         if self._before is None:
             self._before = census()
         self._shares.append(foreign_share)
         mean = sum(self._shares) / len(self._shares)
-        if len(self._shares) < _FEWEST_BLOCKS or mean <= MOST_FOREIGN:
+        if len(self._shares) < _FEWEST_BLOCKS or mean <= _SURELY_LOAD:
             return []
         self._named = True
         now = census()
