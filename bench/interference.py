@@ -206,11 +206,11 @@ def _noisy_host(share: float) -> Warn:
 
 
 def foreign_load(share: float, busiest: Sequence[str] = ()) -> Warn:
-    """The warning of other processes on our cores, with the names of the busiest where they are known."""
-    named = f", most of all {', '.join(busiest)}" if busiest else ""
+    """The warning of other processes on our cores: over a point, or over its first blocks with the busiest's names."""
+    when = f"in the first blocks of this point, most of all {', '.join(busiest)}" if busiest else ""
     return Warn(
         "foreign_load",
-        f"Other processes took {share:.0%} of our cores while this point was measured{named}.",
+        f"Other processes took {share:.0%} of our cores {when or 'while this point was measured'}.",
         "Stop them, or keep pinchpoint and them on different cores with taskset.",
     )
 

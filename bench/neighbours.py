@@ -75,7 +75,7 @@ class Neighbours:
         self._named = False
 
     def after_block(self, foreign_share: float | None) -> list[Warn]:
-        """The warning `foreign_load` with names, the first time that the mean over the blocks so far is surely too high."""
+        """The warning `foreign_load` with names, once the mean over the first blocks is surely too high."""
         if foreign_share is None or self._named:
             return []
         if self._before is None:
