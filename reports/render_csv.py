@@ -18,9 +18,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def frame(records: list[Record]) -> "DataFrame":
     """One row a record, in the order given: identity, axes, then metrics with `_low`, `_high` and `_n`, then the rest.
 
-    A metric without a value is missing (NaN), with its reason in `NAME_reason`; so stands why a value has no interval.
-    `doubtful_times` and `doubtful_energy` hold the codes of the warnings that speak against these figures. Counts of the shape are named
-    `predicted_NAME`, facts of the model `model_NAME`, those of the machine `host_NAME`.
+    A metric without a value is missing (NaN), with its reason in `NAME_reason`, where it also stands why a value has no
+    interval. `doubtful_times` and `doubtful_energy` hold the codes of the warnings that speak against these figures.
+    Counts of the shape are named `predicted_NAME`, facts of the model `model_NAME`, those of the machine `host_NAME`.
     """
     from pandas import DataFrame
 
