@@ -74,7 +74,8 @@ def _draw_line(axes: Axes, line: Line) -> None:
     )  # fmt: skip
     for x, y, sign in zip(line.x, line.y, line.signs or [""] * len(line.x), strict=True):
         if sign:
-            axes.annotate(sign, (x, y), xytext=(0, 5), textcoords="offset points", ha="center", color=colour)
+            # Beside the mark: above and below it runs the whisker.
+            axes.annotate(sign, (x, y), xytext=(5, 3), textcoords="offset points", fontweight="bold")
 
 
 def look(index: int) -> tuple[str, Any, str]:

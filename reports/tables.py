@@ -8,7 +8,7 @@ from bench import points
 from bench.axes import BY_NAME
 from bench.kinds import Number
 from bench.record import Metric, Record, Value
-from bench.units import digits, scale
+from bench.units import bracketed, digits, scale
 from reports import labels
 from reports.document import Cell, Column, Emphasis, Table
 from reports.estimate import Ratio
@@ -97,10 +97,10 @@ def cell(value: Measured | None, factor: float, emphasis: Emphasis, sign: str = 
     if value is None:
         return Cell("—", emphasis="muted")
     middle, low, high = value
-    text = digits(middle / factor)
-    if low is not None and high is not None:
-        places = len(text.partition(".")[2])
-        text += f" [{low / factor:,.{places}f}, {high / factor:,.{places}f}]"
+    if low is None or high is None:
+        text = digits(middle / factor)
+    else:
+        text = bracketed(middle / factor, low / factor, high / factor)
     return Cell(text + sign, sort=middle, emphasis=emphasis)
 
 
@@ -131,8 +131,10 @@ def times(ratio: Ratio) -> str:
     if ratio.low is None or ratio.high is None:
         # Why there is no interval stands beside it: `Ratio.why_no_interval`.
         return f"{digits(ratio.value)}×"
-    # A bound that is not 1 should not be printed as 1.00: it may be what decides.
-    places = 3 if any(bound != 1 and f"{bound:.2f}" == "1.00" for bound in (ratio.low, ratio.high)) else 2
+    # A bound that is not 1 should not be printed as 1.00, which may be what decides; nor as the ratio itself.
+    hidden = ("1.00", f"{ratio.value:.2f}")
+    bounds = [bound for bound in (ratio.low, ratio.high) if bound not in (1, ratio.value)]
+    places = 3 if any(f"{bound:.2f}" in hidden for bound in bounds) else 2
     return labels.unbroken(f"{ratio.value:.{places}f}× [{ratio.low:.{places}f}, {ratio.high:.{places}f}]")
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from bench.errors import UserError
-from bench.record import Block, Warn
+from bench.record import Block, Metric, Warn
 from model import plugins
 from reports import labels, page, plots
 from reports.document import Document, Figure, Notice, Part, Table
@@ -225,6 +225,25 @@ def test_gross_and_net_energy_stand_beside_the_power_they_are_from():
     assert cell(table, 0, "uncertainty, %") == "0.400"
     assert cell(method, 0, "power of") == "average power of the GPU's board"
     assert cell(method, 0, "method") == "energy counter"
+    assert (cell(method, 0, "seen for"), cell(method, 0, "refreshes")) == ("5.2", "52")
+
+
+@pytest.mark.parametrize(
+    ("readings", "method"),
+    [
+        ({"power_from_counter": 1.0}, "energy counter"),
+        ({"power_from_counter": 0.0}, "integrated power readings"),
+        ({"power_from_counter": 0.5}, "energy counter in some blocks, integrated power readings in others"),
+        ({"package_power_W": 20.0}, "energy counter"),
+        ({}, "not recorded"),
+    ],
+)
+def test_how_the_power_was_read_is_told_as_the_meter_says(readings, method):
+    record = factories.with_energy(factories.record())
+    kept = {name: metric for name, metric in record.metrics.items() if name != "power_from_counter"}
+    given = {name: Metric(value, "", 0, name) for name, value in readings.items()}
+    table = tables(build("energy", [replace(record, metrics=kept | given)]))[1]
+    assert cell(table, 0, "method") == method
 
 
 def test_a_doubt_about_the_power_at_rest_marks_net_energy_alone():

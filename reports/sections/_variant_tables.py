@@ -74,7 +74,9 @@ def _table(study: Study, records: Sequence[Record], pairs: dict[int, tuple[Pair,
     columns = [(head, cells) for head, cells in columns if any(cell.sort is not None for cell in cells)]
     heads = tuple(Column(head, "right") for head, _ in columns)
     rows = tuple((*identity.cells(r), *(cells[i] for _, cells in columns)) for i, r in enumerate(records))
-    return Table(f"{family_name(study, records[0])}: variants", (*identity.columns, *heads), rows)
+    # What the signs mean stands under every table that has some; the rest of the note under the last.
+    note = certainty.remarks(records, (), (certainty.TIMES, certainty.POWER))
+    return Table(f"{family_name(study, records[0])}: variants", (*identity.columns, *heads), rows, note)
 
 
 def _nothing() -> Cell:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.record import Record, Warn
-from bench.units import digits
 from reports import certainty, labels, tables
 from reports.certainty import NET_POWER, POWER, Doubt
 from reports.document import Bullets, Cell, Column, Emphasis, Paragraph, Part, Section, Table
@@ -103,7 +102,7 @@ def _methods(records: Sequence[Record]) -> Table:
         if power is not None:
             ways.setdefault((labels.plain(power.label), _method(record)), []).append(record)
     rows = [
-        [scope, method, _span(members, "power_window_s"), _span(members, "power_samples"), f"{len(members):,}"]
+        [scope, method, _span(members, "power_window_s", 1), _span(members, "power_samples", 0), f"{len(members):,}"]
         for (scope, method), members in ways.items()
     ]
     heads = ["power of", "method", "seen for, s", "refreshes of the meter", "configurations"]
@@ -120,11 +119,12 @@ def _method(record: Record) -> str:
     return "energy counter in some blocks, integrated power readings in others"
 
 
-def _span(records: Sequence[Record], name: str) -> str:
+def _span(records: Sequence[Record], name: str, places: int) -> str:
+    """The least and the most of a metric, to that many decimals."""
     found = sorted(m.value for r in records if (m := metric(r, name)) and m.value is not None)
     if not found:
         return "—"
-    low, high = digits(found[0]), digits(found[-1])
+    low, high = (f"{bound:,.{places}f}" for bound in (found[0], found[-1]))
     return low if low == high else f"{low} to {high}"
 
 
