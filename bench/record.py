@@ -26,7 +26,8 @@ class Metric:
     """A measured value with its distribution-free 95 % interval, or `None` with the reason why it could not be had.
 
     `direction` is +1 where more is better, -1 where less is better, 0 where neither is. `low` and `high` are None
-    where there are too few processes for a 95 % interval; `n` counts samples. Units are SI: s, B, J, W, FLOP and their quotients.
+    where there are too few processes for a 95 % interval; `n` counts samples. Units are SI: s, B, J, W, FLOP and their
+    quotients.
     """
 
     value: float | None

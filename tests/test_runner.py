@@ -12,7 +12,7 @@ from typing import ClassVar
 import psutil
 import pytest
 
-from bench import planning, points, runner, runs
+from bench import allotment, planning, points, runner, runs
 from bench.errors import UserError
 from bench.executors.local import Child, ChildFailed
 from bench.inputs import Inputs
@@ -30,7 +30,8 @@ def store(tmp_path):
 
 def measure(spec, store, run=None, **progress):
     run = run or runs.begin(spec, store, "")
-    shown = Progress(0, **progress)
+    expected = len(spec.points) * int(spec.settings["rounds"]) * allotment.first_processes(spec.settings)
+    shown = Progress(expected, **progress)
     Sweep(spec, store, run, shown).measure()
     return run, shown
 
@@ -85,6 +86,58 @@ def test_each_repetition_is_a_fresh_process(small_spec, store):
     (record,) = runs.records(store, run)
     timed = [block for block in record.blocks if block.kind == "timed"]
     assert [(block.process, block.round) for block in timed] == [(0, 0), (0, 1), (1, 2), (1, 3)]
+
+
+def test_a_point_gets_processes_until_its_ratio_is_precise_and_the_record_says_so(small_spec, store):
+    spec = small_spec({"workload": "prefill", "precision": ["fp32", "bf16"]}, repetitions=16, precision_goal=1)
+    run, shown = measure(spec, store)
+    found = {record.axes["precision"]: record for record in runs.records(store, run)}
+    variant = found["bf16"]
+    assert variant.facts["precision_of"] == "ratio"
+    assert variant.facts["stopped_for"] == "precise"
+    assert variant.facts["half_width"] < 1
+    assert variant.facts["started_by"] == "fork"
+    assert found["fp32"].facts["precision_of"] == "time"
+    assert "imprecise" not in [warning.code for warning in variant.warnings]
+    for record in found.values():
+        assert len({block.process for block in record.blocks}) == 8
+    assert shown.done == shown.total == 2 * 8 * 2
+
+
+def test_a_point_that_stays_imprecise_ends_with_its_last_process_and_is_warned_of(small_spec, store):
+    spec = small_spec({"workload": "prefill", "precision": ["fp32", "bf16"]}, repetitions=9, precision_goal=1e-9)
+    run, shown = measure(spec, store)
+    found = {record.axes["precision"]: record for record in runs.records(store, run)}
+    assert found["bf16"].facts["stopped_for"] == "cap"
+    assert "imprecise" in [warning.code for warning in found["bf16"].warnings]
+    assert {len({block.process for block in record.blocks}) for record in found.values()} == {9}
+    assert shown.done == shown.total == 2 * 9 * 2
+
+
+def test_a_budget_ends_a_point_after_two_processes(small_spec, store):
+    run, _ = measure(small_spec({"workload": "prefill"}, repetitions=8, point_budget=0), store)
+    (record,) = runs.records(store, run)
+    assert record.facts["stopped_for"] == "budget"
+    assert {block.process for block in record.blocks} == {0, 1}
+    assert record.metrics["latency_s"].low is None
+    (warning,) = [warning for warning in record.warnings if warning.code == "imprecise"]
+    assert "2 processes are too few" in warning.message
+
+
+def test_a_budget_for_the_sweep_leaves_no_point_without_a_record(small_spec, store):
+    spec = small_spec({"workload": "prefill", "batch_size": [1, 2, 3]}, repetitions=100, sweep_budget=0.001)
+    run, _ = measure(spec, store)
+    found = runs.records(store, run)
+    assert [record.status for record in found] == ["ok"] * 3
+    assert {record.facts["stopped_for"] for record in found} == {"budget"}
+
+
+def test_only_the_first_processes_are_probed(small_spec, store):
+    run, _ = measure(small_spec({"workload": "prefill"}, repetitions=4), store)
+    (record,) = runs.records(store, run)
+    assert {block.process for block in record.blocks if "max_ram_B" in block.readings} == {0, 1}
+    assert {block.process for block in record.blocks if block.kind == "observed"} <= {0, 1}
+    assert {block.process for block in record.blocks if block.kind == "timed"} == {0, 1, 2, 3}
 
 
 def workers():

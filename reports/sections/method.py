@@ -64,7 +64,7 @@ def _paragraphs(study: Study) -> list[str]:
         "blocks, chosen so that 95 % of such intervals enclose the true median, and as far apart as the processes "
         "differ. They need at least 6 processes; with fewer, none is given.",
         "A ratio is the median, over rounds, of the ratio of the lower quartiles of two blocks of the same round. "
-        f"Where its interval reaches within {NEGLIGIBLE:.0%} of 1, there is said to be no measurable difference.",
+        f"Where its interval reaches within {NEGLIGIBLE:.0%} of 1, no measurable difference is reported.",
     ]
 
 

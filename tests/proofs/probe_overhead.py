@@ -11,6 +11,7 @@ import time
 from bench import points
 from bench.executors.local import Child, cache_folder
 from bench.intervals import median_interval, quantile
+from bench.spec import SETTING_DEFAULTS
 from tests.proofs.proof import Outcome, main, table
 
 LIMIT = 0.01
@@ -24,7 +25,7 @@ POINTS = {
 def overheads(axes: dict[str, str], pairs: int) -> tuple[list[float], list[float]]:
     """On over off, less 1: of the lower quartile of a block's iterations, and of the whole block."""
     child, order = Child(), random.Random(0)
-    settings = {"block_seconds": 0.05, "warmup_limit": 1.0, "corpus": None, "cache": str(cache_folder())}
+    settings = {"block_seconds": SETTING_DEFAULTS["block_seconds"], "warmup_limit": 1.0, "cache": str(cache_folder())}
     iterations, wholes = [], []
     try:
         child.ask(None, 120)
