@@ -61,9 +61,24 @@ def interval(value: float | None, low: float | None, high: float | None, unit: s
     if low is None or high is None:
         return quantity(value, unit)
     factor, name = scale([value], unit)
-    middle = digits(value / factor)
-    places = len(middle.partition(".")[2])
-    return f"{middle} [{low / factor:,.{places}f}, {high / factor:,.{places}f}] {name}".strip()
+    return f"{bracketed(value / factor, low / factor, high / factor)} {name}".strip()
+
+
+def bracketed(value: float, low: float, high: float) -> str:
+    """`value [low, high]` with three significant digits, up to five where fewer would show a bound as the value itself.
+
+    >>> bracketed(12.345, 11.9, 12.8), bracketed(105.91, 105.66, 106.51)
+    ('12.3 [11.9, 12.8]', '105.9 [105.7, 106.5]')
+    """
+    text = ""
+    for significant in (3, 4, 5):
+        middle = digits(value, significant)
+        places = len(middle.partition(".")[2])
+        bounds = [f"{bound:,.{places}f}" for bound in (low, high)]
+        text = f"{middle} [{', '.join(bounds)}]"
+        if not any(shown == middle and bound != value for shown, bound in zip(bounds, (low, high), strict=True)):
+            break
+    return text
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from bench.intervals import process_interval
 from bench.stopping import log_ratios
+from reports import certainty
 from reports.study import Pair, metric
 
 Verdict = Literal["faster", "slower", "no measurable difference", "not decided"]
@@ -20,17 +21,26 @@ class Ratio:
     """Variant over reference. `low` and `high` are None where there is no pairing, or fewer than 6 processes for 95 %.
 
     `n` counts the rounds that both took part in; 0 means that the ratio was taken from two separate medians.
+    `processes` counts the pairs of processes to which these rounds belong.
     """
 
     value: float
     low: float | None
     high: float | None
     n: int
+    processes: int = 0
 
     @property
     def paired(self) -> bool:
         """Whether drift of the machine cancels, since both were measured in the same rounds."""
         return self.n > 0
+
+    @property
+    def why_no_interval(self) -> str:
+        """Why there are no bounds, in a few words; empty where there are."""
+        if self.low is not None and self.high is not None:
+            return ""
+        return certainty.too_few(self.processes) if self.paired else "unpaired: no interval"
 
     @property
     def verdict(self) -> Verdict:
@@ -58,7 +68,7 @@ def speed(pair: Pair) -> Ratio | None:
         confidence = float(pair.variant.facts.get("interval_confidence", 0.95))
         value, low, high = process_interval(logs, confidence)
         fast, slow = (None if bound is None else math.exp(-bound) for bound in (low, high))
-        return Ratio(math.exp(-value), slow, fast, n=sum(map(len, logs)))
+        return Ratio(math.exp(-value), slow, fast, n=sum(map(len, logs)), processes=len(logs))
     return Ratio(before.value / after.value, None, None, n=0)
 
 

@@ -25,7 +25,10 @@ LEGEND_ROW = 16.0
 
 @dataclass(frozen=True)
 class Line:
-    """One series: x, y and, where they are known, the bounds of y; `look` numbers its colour, marker and dashes."""
+    """One series: x, y and, where they are known, the bounds of y; `look` numbers its colour, marker and dashes.
+
+    `signs` holds for each value the sign of doubt that stands above it, or nothing; empty for none at all.
+    """
 
     label: str
     look: int
@@ -33,6 +36,7 @@ class Line:
     y: tuple[float, ...]
     low: tuple[float | None, ...]
     high: tuple[float | None, ...]
+    signs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,10 @@ def _draw_line(axes: Axes, line: Line) -> None:
         line.x, line.y, yerr=[below, above], color=colour, marker=marker, linestyle=dashes,
         markersize=5, linewidth=1.5, elinewidth=1, capsize=2.5,
     )  # fmt: skip
+    for x, y, sign in zip(line.x, line.y, line.signs or [""] * len(line.x), strict=True):
+        if sign:
+            # Beside the mark: above and below it runs the whisker.
+            axes.annotate(sign, (x, y), xytext=(5, 3), textcoords="offset points", fontweight="bold")
 
 
 def look(index: int) -> tuple[str, Any, str]:

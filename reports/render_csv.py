@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from bench.record import Record
+from reports import certainty
 from reports.study import values
 
 if TYPE_CHECKING:
@@ -17,26 +18,31 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def frame(records: list[Record]) -> "DataFrame":
     """One row a record, in the order given: identity, axes, then metrics with `_low`, `_high` and `_n`, then the rest.
 
-    A metric without a value is missing (NaN), with its reason in `NAME_reason`; counts of the shape are named
-    `predicted_NAME`, facts of the model `model_NAME`, those of the machine `host_NAME`.
+    A metric without a value is missing (NaN), with its reason in `NAME_reason`, where it also stands why a value has no
+    interval. `doubtful_times` and `doubtful_energy` hold the codes of the warnings that speak against these figures.
+    Counts of the shape are named `predicted_NAME`, facts of the model `model_NAME`, those of the machine `host_NAME`.
     """
     from pandas import DataFrame
 
     return DataFrame([_row(record) for record in records])
 
 
-def _row(record: Record) -> dict[str, Any]:
+def _row(given: Record) -> dict[str, Any]:
+    record = certainty.supported(given)
     row: dict[str, Any] = {"run": record.run, "point": record.point, "status": record.status, "reason": record.reason}
     row |= record.axes | values(record)
     for name, metric in record.metrics.items():
         row |= {name: metric.value, f"{name}_low": metric.low, f"{name}_high": metric.high, f"{name}_n": metric.n}
-        if metric.reason:
-            row[f"{name}_reason"] = metric.reason
+        if reason := metric.reason or certainty.reason_of(record, name):
+            row[f"{name}_reason"] = reason
+    row |= {"processes": certainty.processes(record)}
     row |= {"load_s": record.load_s, "warmup_s": record.warmup_s}
     row |= {f"predicted_{name}": count for name, count in record.costs.items()}
     row |= {f"model_{name}": record.facts.get(name) for name in _FACTS}
     row |= {f"host_{name}": record.host.get(name) for name in _HOST}
     row |= {"warnings": " ".join(sorted({warning.code for warning in record.warnings}))}
+    row |= {"doubtful_times": " ".join(certainty.TIMES.found([record]))}
+    row |= {"doubtful_energy": " ".join(certainty.NET_POWER.found([record]))}
     return row | {"started_at": record.started_at, "finished_at": record.finished_at}
 
 

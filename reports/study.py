@@ -7,7 +7,7 @@ from functools import cached_property
 from bench import points
 from bench.axes import BY_NAME, DEFAULTS
 from bench.record import Metric, Record, Value
-from reports import labels
+from reports import certainty, labels
 
 #: Memory that the model itself takes, best measure first: the device's allocator, or the process' growth on the CPU.
 MEMORY_METRICS = ("max_allocated_B", "ram_above_start_B", "max_ram_B")
@@ -150,8 +150,11 @@ def _letters(index: int) -> str:
 
 
 def study(records: Iterable[Record]) -> Study:
-    """Group `records`. A record given twice (a store named twice) counts once; the order is that of the axes."""
-    unique = {(r.run, r.point, r.started_at): r for r in records}.values()
+    """Group `records`. A record given twice (a store named twice) counts once; the order is that of the axes.
+
+    Intervals that rest on too few processes are dropped (`reports.certainty.supported`).
+    """
+    unique = {(r.run, r.point, r.started_at): certainty.supported(r) for r in records}.values()
     varying = tuple(points.varying([values(record) for record in unique]))
     ordered = sorted(unique, key=lambda r: (labels.order(values(r), varying), r.started_at))
     by_host: dict[str, list[Record]] = {}

@@ -8,7 +8,7 @@ from bench import points
 from bench.axes import BY_NAME
 from bench.kinds import Number
 from bench.record import Metric, Record, Value
-from bench.units import digits, scale
+from bench.units import bracketed, digits, scale
 from reports import labels
 from reports.document import Cell, Column, Emphasis, Table
 from reports.estimate import Ratio
@@ -80,22 +80,28 @@ def axis_cell(name: str, raw: Value) -> Cell:
     return Cell(text, sort=labels.rank(name, raw)[1])
 
 
-def cells(values: Sequence[Measured | None], unit: str, emphases: Sequence[Emphasis]) -> tuple[str, list[Cell]]:
-    """A column under one unit: the unit's name, and a cell for each value with its interval."""
+def cells(
+    values: Sequence[Measured | None], unit: str, emphases: Sequence[Emphasis], signs: Sequence[str] = ()
+) -> tuple[str, list[Cell]]:
+    """A column under one unit: the unit's name, and a cell for each value with its interval and sign of doubt."""
     factor, name = scale([value[0] for value in values if value], unit)
-    return name, [cell(value, factor, emphasis) for value, emphasis in zip(values, emphases, strict=True)]
+    drawn = zip(values, emphases, signs or [""] * len(values), strict=True)
+    return name, [cell(value, factor, emphasis, sign) for value, emphasis, sign in drawn]
 
 
-def cell(value: Measured | None, factor: float, emphasis: Emphasis) -> Cell:
-    """A value with its interval, both divided by `factor`; an em dash where there is none."""
+def cell(value: Measured | None, factor: float, emphasis: Emphasis, sign: str = "") -> Cell:
+    """A value with its interval, both divided by `factor`, and its sign of doubt; an em dash where there is none.
+
+    Why a value has no interval stands under the table (`reports.certainty.remarks`).
+    """
     if value is None:
         return Cell("—", emphasis="muted")
     middle, low, high = value
-    text = digits(middle / factor)
-    if low is not None and high is not None:
-        places = len(text.partition(".")[2])
-        text += f" [{low / factor:,.{places}f}, {high / factor:,.{places}f}]"
-    return Cell(text, sort=middle, emphasis=emphasis)
+    if low is None or high is None:
+        text = digits(middle / factor)
+    else:
+        text = bracketed(middle / factor, low / factor, high / factor)
+    return Cell(text + sign, sort=middle, emphasis=emphasis)
 
 
 def best(
@@ -123,9 +129,12 @@ def simple(caption: str, heads: Iterable[str], rows: Iterable[Iterable[str]], no
 def times(ratio: Ratio) -> str:
     """A ratio with its interval: `1.42× [1.38, 1.45]`."""
     if ratio.low is None or ratio.high is None:
+        # Why there is no interval stands beside it: `Ratio.why_no_interval`.
         return f"{digits(ratio.value)}×"
-    # A bound that is not 1 should not be printed as 1.00: it may be what decides.
-    places = 3 if any(bound != 1 and f"{bound:.2f}" == "1.00" for bound in (ratio.low, ratio.high)) else 2
+    # A bound that is not 1 should not be printed as 1.00, which may be what decides; nor as the ratio itself.
+    hidden = ("1.00", f"{ratio.value:.2f}")
+    bounds = [bound for bound in (ratio.low, ratio.high) if bound not in (1, ratio.value)]
+    places = 3 if any(f"{bound:.2f}" in hidden for bound in bounds) else 2
     return labels.unbroken(f"{ratio.value:.{places}f}× [{ratio.low:.{places}f}, {ratio.high:.{places}f}]")
 
 
@@ -140,6 +149,11 @@ def difference(metric: Metric | None) -> Cell:
     if metric.low is not None and metric.high is not None:
         text += f" ±{(metric.high - metric.low) / 2:.{places}f}"
     return Cell(labels.unbroken(text), sort=metric.value)
+
+
+def percent(metric: Metric | None) -> Cell:
+    """A share in percent with its interval, where it has one."""
+    return cell(measured(metric), 0.01, "plain")
 
 
 def signed(value: float, places: int) -> str:

@@ -132,11 +132,19 @@ def metrics(blocks: list[Block], costs: dict[str, int]) -> dict[str, Metric]:
 
 
 def with_energy(given: Record) -> Record:
-    """The record as a machine with a meter would have made it, at 100 W."""
+    """The record as a machine with a meter would have made it, at 100 W of which 40 W are drawn at rest too."""
     joules = 100 * (given.metrics["latency_s"].value or 0) / given.costs["tokens"]
+    net = 0.6 * joules
     energy = {
         "joules_per_token": Metric(joules, "J/token", -1, "energy per token", joules * 0.98, joules * 1.03, 9),
-        "avg_power_W": Metric(100.0, "W", 0, "mean power", 98.0, 101.0, 9),
+        "net_joules_per_token": Metric(net, "J/token", -1, "net energy per token", net * 0.96, net * 1.05, 9),
+        "avg_power_W": Metric(100.0, "W", -1, "average power of the GPU's board", 98.0, 101.0, 9),
+        "idle_power_W": Metric(40.0, "W", -1, "power of the GPU's board at rest", 39.5, 40.5, 9),
+        "net_power_W": Metric(60.0, "W", -1, "average power above idle", 57.6, 61.4, 9),
+        "power_uncertainty": Metric(0.004, "", 0, "largest relative error of the average power", n=9),
+        "power_from_counter": Metric(1.0, "", 0, "from the energy counter (1) or from readings (0)", n=9),
+        "power_window_s": Metric(5.2, "s", 0, "time that the average power is over", n=9),
+        "power_samples": Metric(52.0, "", 0, "refreshes of the meter", n=9),
     }
     return replace(given, metrics=given.metrics | energy)
 

@@ -150,7 +150,7 @@ def test_variants_without_a_gain_are_told_together_with_their_cause():
     (bullets,) = [p for p in build("compression", compressed(workload="decode")).parts if isinstance(p, Bullets)]
     told = dict(bullets.items)
     assert "unpacked" in told["No gain in speed from int8-weight; int4-weight"]
-    assert told["No gain in speed from pruned share 0.5"].startswith("Faster in none of 1 comparison (median 0.9")
+    assert told["No gain in speed from pruned share 0.5"].startswith("Faster in none of 1 comparison (0.9")
     assert "dense kernels" in told["No gain in speed from pruned share 0.5"]
     assert not any("bf16" in head for head in told)
 
@@ -222,3 +222,25 @@ def test_a_variant_that_was_graded_on_fewer_tokens_has_no_perplexity_to_compare(
     assert float(shown) > 1
     assert hidden == "—"
     assert column(table, "Δ ln perplexity, nat")[1] != "—"
+
+
+def test_the_data_of_a_picture_holds_the_intervals_of_speed_and_why_there_is_none():
+    (figure,) = figures(build("compression", compressed(workload="decode")))
+    speeds = dict(zip(column(figure.data, "variant"), column(figure.data, "speed"), strict=True))
+    assert speeds.pop("fp32 (plain)") == "1×"
+    assert all(re.fullmatch(r"[\d.]+× \[[\d.]+, [\d.]+\]", shown) for shown in speeds.values())
+    few = [with_quality(record(workload="decode", rounds=2, **axes)) for axes in factories.COMPRESSIONS]
+    (figure,) = figures(build("compression", few))
+    assert "Speed without an interval: 2 processes: too few for a 95 % interval." in figure.data.note
+
+
+def test_a_variant_with_doubtful_times_is_marked_in_every_place():
+    plain, variant = pair(precision="bf16")
+    section = build("compression", [plain, factories.noisy(variant)])
+    (table,) = [part for part in section.parts if isinstance(part, Table)]
+    assert cell(table, 1, "throughput").endswith("†")
+    assert cell(table, 1, "speed").endswith("†")
+    assert "†" not in cell(table, 1, "stored")
+    assert "†" in figures(section)[0].svg
+    assert "(noisy host)" in words(section)
+    assert "(noisy host)" in table.note

@@ -25,14 +25,14 @@ def test_the_ratio_is_free_of_drift_that_both_share():
     reference = timed({n: 0.02 * d for n, d in enumerate(drift)})
     variant = timed({n: 0.01 * d for n, d in enumerate(drift)})
     ratio = speed(Pair(variant, reference))
-    assert ratio == Ratio(pytest.approx(2), pytest.approx(2), pytest.approx(2), 7)
+    assert ratio == Ratio(pytest.approx(2), pytest.approx(2), pytest.approx(2), 7, 7)
     assert ratio.paired
     assert ratio.verdict == "faster"
 
 
 def test_only_rounds_that_both_took_part_in_count():
     ratio = speed(Pair(timed({2: 1.0, 3: 1.0, 9: 50.0}), timed({1: 70.0, 2: 2.0, 3: 2.0})))
-    assert ratio == Ratio(2.0, None, None, 2)
+    assert ratio == Ratio(2.0, None, None, 2, 2)
 
 
 def test_the_median_of_paired_ratios_is_not_the_ratio_of_medians():
@@ -67,13 +67,13 @@ def test_blocks_that_a_meter_watched_are_not_timed():
     watched = Block("observed", 0, 0, 0.0, [10**9], group="g0")
     times = dict.fromkeys(range(6), 1.0)
     ratio = speed(Pair(replace(timed(times), blocks=[watched, *timed(times).blocks]), timed(times)))
-    assert ratio == Ratio(pytest.approx(1), pytest.approx(1), pytest.approx(1), 6)
+    assert ratio == Ratio(pytest.approx(1), pytest.approx(1), pytest.approx(1), 6, 6)
 
 
 def test_many_rounds_of_few_processes_give_no_interval():
     blocks = [Block("timed", n % 2, n, 0.0, [10**9], group=f"g{n % 2}") for n in range(20)]
     record = replace(factories.record(), blocks=blocks)
-    assert speed(Pair(record, record)) == Ratio(1.0, None, None, 20)
+    assert speed(Pair(record, record)) == Ratio(1.0, None, None, 20, 2)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +120,15 @@ def test_a_share_needs_both_values():
     before, after = factories.record(), factories.record(prune=0.5)
     assert share(Pair(after, before), "max_ram_B") == pytest.approx(1.0)
     assert share(Pair(after, before), "joules_per_token") is None
+
+
+@pytest.mark.parametrize(
+    ("ratio", "why"),
+    [
+        (Ratio(1.2, 1.1, 1.3, 80, 8), ""),
+        (Ratio(1.2, None, None, 20, 2), "2 processes: too few for a 95 % interval"),
+        (Ratio(1.2, None, None, 0), "unpaired: no interval"),
+    ],
+)
+def test_a_ratio_without_an_interval_says_why(ratio, why):
+    assert ratio.why_no_interval == why

@@ -70,3 +70,17 @@ def test_negative_numbers_stay_numbers():
 def test_no_records_give_an_empty_table():
     assert render_csv.frame([]).empty
     assert render_csv.render([]).strip() == ""
+
+
+def test_why_a_value_has_no_interval_stands_beside_it():
+    row = render_csv.frame([factories.record(rounds=2)]).iloc[0]
+    assert row["latency_s"] > 0
+    assert row["latency_s_reason"] == "2 processes: too few for a 95 % interval, which takes 6."
+    assert row["processes"] == 2
+
+
+def test_warnings_that_concern_times_have_a_column_of_their_own():
+    plain, noisy = factories.record(), factories.masked(factories.noisy(factories.record()))
+    table = render_csv.frame([plain, noisy])
+    assert list(table["doubtful_times"]) == ["", "noisy_host"]
+    assert list(table["warnings"]) == ["", "masked_only noisy_host"]

@@ -87,3 +87,24 @@ def test_plain_models_show_their_perplexity_and_classifiers_their_accuracy():
     assert " 118" in printed(plain)
     scored = [replace(r, metrics=r.metrics | {"accuracy": Metric(0.912, "", 1, "accuracy")}) for r in plain]
     assert "91.2" in printed(scored)
+
+
+def test_time_has_its_interval_where_there_is_room_and_the_legend_says_where_there_is_none():
+    records = factories.compressed(workload="decode")
+    wide, narrow = printed(records, width=120), printed(records, width=60)
+    assert all(line.count("±") == 3 for line in wide.splitlines() if "+0.0" in line)
+    assert "no room" not in wide
+    assert all(line.count("±") == 1 for line in narrow.splitlines() if "+0.0" in line)
+    assert "There is no room for every ± here; the report has them all." in narrow
+
+
+def test_a_doubtful_time_is_marked_and_the_mark_explained():
+    text = printed([factories.record(), factories.noisy(factories.record(batch_size=8))])
+    rows = [line for line in text.splitlines() if "MiB" in line]
+    assert [line.count("†") for line in rows] == [0, 2]
+    assert "† A warning speaks against the times" in text
+    assert "(noisy host)" in text
+
+
+def test_too_few_processes_for_an_interval_are_named_in_the_legend():
+    assert "3 processes: too few for a 95 % interval, which takes 6." in printed([factories.record(rounds=3)])

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from bench.errors import UserError
+from bench.record import Block, Metric, Warn
 from model import plugins
 from reports import labels, page, plots
 from reports.document import Document, Figure, Notice, Part, Table
@@ -93,8 +94,16 @@ def test_the_largest_gain_is_told_with_its_price_in_quality():
 def test_too_few_rounds_decide_nothing():
     records = [factories.record(rounds=3), factories.record(rounds=3, precision="bf16")]
     text = words(build("findings", records))
-    assert "not decided (too few shared rounds)" in text
+    assert "not decided (3 processes: too few for a 95 % interval)" in text
     assert "faster, " not in text
+
+
+def test_what_is_doubtful_is_marked_in_sentences_too():
+    records = [factories.record(), factories.noisy(factories.record(precision="bf16"))]
+    text = words(build("findings", records))
+    assert re.search(r"bf16 at 1\.\d+× \[[^]]+\]† the speed", text)
+    assert re.search(r"ktok/s†", text)
+    assert "† A warning speaks against" in text
 
 
 def test_failures_are_counted_in_the_first_sentence():
@@ -132,6 +141,20 @@ def test_the_reason_of_a_failure_is_given():
     assert [c.text for c in table.rows[0][:3]] == ["crashed", "signal 11", "1"]
 
 
+def test_a_doubtful_time_carries_a_sign_that_the_note_explains():
+    (table,) = tables(build("results", [factories.record(), factories.noisy(factories.record(batch_size=8))]))
+    assert not cell(table, 0, "throughput").endswith("†")
+    assert cell(table, 1, "throughput").endswith("]†")
+    assert "†" not in cell(table, 1, "peak memory")
+    assert "† A warning speaks against the times, and what follows from them (noisy host)." in table.note
+
+
+def test_too_few_processes_for_an_interval_are_told_under_the_table():
+    (table,) = tables(build("results", [factories.record(rounds=3)]))
+    assert "[" not in cell(table, 0, "throughput")
+    assert "3 processes: too few for a 95 % interval, which takes 6." in table.note
+
+
 # figures
 
 
@@ -152,6 +175,14 @@ def test_what_is_left_out_of_a_figure_is_counted():
     section = build("throughput", records)
     assert len({row[0].text for row in tables(section)[0].rows}) == plots.MOST_SERIES
     assert "2 slower series left out" in words(section)
+
+
+def test_a_doubtful_point_of_a_curve_is_marked_in_the_drawing_and_in_its_data():
+    noisy = factories.noisy(factories.record(batch_size=8))
+    (figure,) = [p for p in build("throughput", [factories.record(), noisy]).parts if isinstance(p, Figure)]
+    assert figure.svg.count("†") == 1
+    assert [row[2].text.endswith("†") for row in figure.data.rows] == [False, True]
+    assert "† A warning" in figure.caption
 
 
 def test_memory_shows_each_predicted_part_beside_the_peak():
@@ -179,10 +210,59 @@ def test_without_a_meter_the_reason_is_given_in_one_sentence():
 
 def test_with_a_meter_the_thriftiest_is_marked():
     records = [factories.with_energy(factories.record(batch_size=b)) for b in (1, 8)]
-    (table,) = tables(build("energy", records))
-    assert cell(table, 0, "energy per token, mJ/token")
+    table, _ = tables(build("energy", records))
+    assert cell(table, 0, "gross energy per token, mJ/token")
     marked = [row[0].text for row in table.rows if any(c.emphasis == "best" for c in row)]
     assert marked == ["8"]
+
+
+def test_gross_and_net_energy_stand_beside_the_power_they_are_from():
+    table, method = tables(build("energy", [factories.with_energy(factories.record())]))
+    gross, net = (float(cell(table, 0, f"{kind} energy per token").split()[0]) for kind in ("gross", "net"))
+    assert net == pytest.approx(0.6 * gross, rel=0.01)
+    assert cell(table, 0, "mean power, W") == "100 [98, 101]"
+    assert cell(table, 0, "power at rest, W") == "40.0 [39.5, 40.5]"
+    assert cell(table, 0, "uncertainty, %") == "0.400"
+    assert cell(method, 0, "power of") == "average power of the GPU's board"
+    assert cell(method, 0, "method") == "energy counter"
+    assert (cell(method, 0, "seen for"), cell(method, 0, "refreshes")) == ("5.2", "52")
+
+
+@pytest.mark.parametrize(
+    ("readings", "method"),
+    [
+        ({"power_from_counter": 1.0}, "energy counter"),
+        ({"power_from_counter": 0.0}, "integrated power readings"),
+        ({"power_from_counter": 0.5}, "energy counter in some blocks, integrated power readings in others"),
+        ({"package_power_W": 20.0}, "energy counter"),
+        ({}, "not recorded"),
+    ],
+)
+def test_how_the_power_was_read_is_told_as_the_meter_says(readings, method):
+    record = factories.with_energy(factories.record())
+    kept = {name: metric for name, metric in record.metrics.items() if name != "power_from_counter"}
+    given = {name: Metric(value, "", 0, name) for name, value in readings.items()}
+    table = tables(build("energy", [replace(record, metrics=kept | given)]))[1]
+    assert cell(table, 0, "method") == method
+
+
+def test_a_doubt_about_the_power_at_rest_marks_net_energy_alone():
+    record = factories.with_energy(factories.record())
+    warned = replace(record, warnings=[Warn("idle_unsettled", "It still changed.", "Measure again.")])
+    section = build("energy", [warned])
+    table = tables(section)[0]
+    assert cell(table, 0, "net energy per token").endswith("‡")
+    assert "‡" not in cell(table, 0, "gross energy per token")
+    assert "‡ A warning speaks against" in table.note
+    assert "Idle unsettled, 1 configuration. It still changed. Measure again." in words(section)
+
+
+def test_power_that_was_read_in_one_process_has_no_interval_and_says_so():
+    record = factories.with_energy(factories.record())
+    block = Block("observed", 0, 0, 0.0, [10**6], readings={"avg_power_W": 100.0})
+    table = tables(build("energy", [replace(record, blocks=[*record.blocks, block])]))[0]
+    assert "[" not in cell(table, 0, "mean power")
+    assert "1 process: too few for a 95 % interval, which takes 6." in table.note
 
 
 def test_equal_warnings_are_one_notice_with_a_count_and_the_remedy():

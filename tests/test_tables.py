@@ -2,6 +2,7 @@ import pytest
 
 from bench.record import Metric
 from reports import tables
+from reports.estimate import Ratio
 from tests.factories import record
 
 
@@ -25,6 +26,35 @@ def difference(value: float | None, low: float | None = None, high: float | None
 )
 def test_a_difference_has_a_sign_and_as_many_decimals_as_can_be_read(value, low, high, text):
     assert difference(value, low, high) == text
+
+
+@pytest.mark.parametrize(
+    ("measured", "text"),
+    [
+        ((105.91, 105.66, 106.51), "105.9 [105.7, 106.5]†"),
+        ((12.3, 11.9, 12.8), "12.3 [11.9, 12.8]†"),
+        ((2.0, 2.0, 2.0), "2.00 [2.00, 2.00]†"),
+        ((100.0, 99.9999, 100.0001), "100.00 [100.00, 100.00]†"),
+        ((0.57, None, None), "0.570†"),
+        (None, "—"),
+    ],
+)
+def test_an_interval_has_as_many_digits_as_tell_it_from_its_value(measured, text):
+    assert tables.cell(measured, 1.0, "plain", "†").text == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (Ratio(1.42, 1.38, 1.45, 80, 8), "1.42× [1.38, 1.45]"),
+        (Ratio(0.787, 0.781, 0.793, 80, 8), "0.787× [0.781, 0.793]"),
+        (Ratio(1.03, 1.002, 1.05, 80, 8), "1.030× [1.002, 1.050]"),
+        (Ratio(1.0, 1.0, 1.0, 80, 8), "1.00× [1.00, 1.00]"),
+        (Ratio(1.42, None, None, 20, 2), "1.42×"),
+    ],
+)
+def test_a_ratio_has_as_many_digits_as_tell_its_bounds_from_it_and_from_1(ratio, text):
+    assert tables.times(ratio).replace("\u00a0", " ") == text
 
 
 def test_axes_in_which_records_agree_need_not_be_said():

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.record import Metric
-from bench.units import digits
-from reports import labels, plots_pareto, tables
+from reports import certainty, labels, plots_pareto, tables
 from reports.document import Figure, Table
 from reports.estimate import Ratio
 from reports.plots_pareto import MOST_DISCS, Disc
@@ -42,7 +41,8 @@ def draw(study: Study) -> Pareto:
     panels = [_kept(graded) for graded in families if any(graded is one for one in widest)]
     drawn = frozenset(id(each.record) for graded in panels for each in graded)
     undrawn = sum(map(len, widest)) - len(drawn)
-    text = [_LEGEND] if panels else []
+    doubts = certainty.TIMES.legend(each.record for graded in panels for each in graded)
+    text = [_LEGEND, *([doubts] if doubts else [])] if panels else []
     if len(families) > len(panels):
         rest = labels.count(len(families) - len(panels), "further family", "further families")
         text.append(f"{rest} of no more variants drawn by speed alone, for legibility.")
@@ -66,7 +66,7 @@ def _figure(study: Study, graded: Sequence[Graded]) -> Figure:
     ahead = [id(each) for each in front(graded)]
     discs = [
         Disc(
-            _name(each),
+            _name(each) + certainty.TIMES.sign(each.record),
             each.speed.value,
             each.quality.value or 0.0,
             _interval(each.speed),
@@ -95,8 +95,25 @@ def _data(title: str, graded: Sequence[Graded]) -> Table:
     for each in graded:
         beaten = [_name(other) for other in graded if other.beats(each)]
         differs = each.quality.unit == "nat"
-        worth = tables.difference(each.quality).text if differs else digits(100 * (each.quality.value or 0.0))
+        worth = tables.difference(each.quality).text if differs else tables.percent(each.quality).text
         place = f"beaten by {'; '.join(beaten[:_MOST_NAMED])}" if beaten else "on the front"
-        rows.append([_name(each), f"{digits(each.speed.value)}×", worth, place])
+        rows.append([_name(each), _speed(each), worth, place])
     head = "Δ ln perplexity, nat" if graded[0].quality.unit == "nat" else "accuracy, %"
-    return tables.simple(f"{title}: quality and speed", ["variant", "speed", head, "place"], rows)
+    heads = ["variant", "speed [95 % interval]", head, "place"]
+    return tables.simple(f"{title}: quality and speed", heads, rows, _note(graded))
+
+
+def _speed(each: Graded) -> str:
+    shown = "1×" if point(each.record).is_reference else tables.times(each.speed)
+    return shown + certainty.TIMES.sign(each.record)
+
+
+def _note(graded: Sequence[Graded]) -> str:
+    whys = dict.fromkeys(
+        each.speed.why_no_interval
+        for each in graded
+        if not point(each.record).is_reference and each.speed.why_no_interval
+    )
+    speeds = [f"Speed without an interval: {'; '.join(whys)}."] if whys else []
+    remarks = certainty.remarks([each.record for each in graded], ["accuracy"])
+    return " ".join([*speeds, remarks]).strip()

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from bench import points
 from bench.units import scale
-from reports import labels, tables
+from reports import certainty, labels, tables
 from reports.document import Cell, Column, Table
 from reports.equals import Race, architecture_of
-from reports.study import Study, memory, metric
+from reports.study import MEMORY_METRICS, Study, memory, metric
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,20 @@ def _throughput(layout: Layout) -> Table:
         factor, unit = scale([speed.value for speed in speeds if speed], "tokens/s")
         best = architecture_of(race.winner) if race.winner else ""
         cells = [
-            tables.cell(tables.measured(speed), factor, "best" if name == best else "plain")
-            for name, speed in zip(layout.architectures, speeds, strict=True)
+            tables.cell(
+                tables.measured(speed),
+                factor,
+                "best" if name == best else "plain",
+                certainty.TIMES.sign(record) if record else "",
+            )
+            for name, record, speed in zip(layout.architectures, records, speeds, strict=True)
         ]
         rows.append(layout.row(race, unit, cells))
-    return Table("Throughput", layout.columns, tuple(rows))
+    return Table("Throughput", layout.columns, tuple(rows), _note(layout, ["throughput_tokens_per_s"]))
+
+
+def _note(layout: Layout, names: Sequence[str], doubts: Sequence[certainty.Doubt] = (certainty.TIMES,)) -> str:
+    return certainty.remarks([record for race in layout.races for record in race.records], names, doubts)
 
 
 def _memory(layout: Layout) -> Table:
@@ -72,4 +81,4 @@ def _memory(layout: Layout) -> Table:
         for race, row in zip(layout.races, peaks, strict=True)
         if any(row)
     ]
-    return Table(f"Peak memory, {unit}", layout.columns, tuple(rows))
+    return Table(f"Peak memory, {unit}", layout.columns, tuple(rows), _note(layout, MEMORY_METRICS, ()))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from reports import labels, plots, tables
+from reports import certainty, labels, plots, tables
 from reports.document import Figure, Paragraph, Part
 from reports.estimate import Ratio
 from reports.plots_forest import Row, forest
@@ -31,7 +31,10 @@ def draw(study: Study, compared: _Compared) -> list[Part]:
 def _notes(compared: _Compared, left_out: int) -> str:
     text = []
     if any(ratio.low is None for _, ratio in compared):
-        text.append("A hollow mark has no interval.")
+        whys = dict.fromkeys(ratio.why_no_interval for _, ratio in compared if ratio.low is None)
+        text.append(f"A hollow mark has no interval ({'; '.join(whys)}).")
+    legend = certainty.TIMES.legend(record for pair, _ in compared for record in (pair.variant, pair.reference))
+    text += [legend] if legend else []
     if left_out:
         text.append(
             f"{labels.count(left_out, 'comparison')} left out of the figures for legibility, whatever their outcome."
@@ -62,7 +65,7 @@ def _figure(study: Study, title: str, compared: _Compared, looks: Mapping[str, i
     same = tables.constant(pair.variant for pair, _ in compared)
     rows = [
         Row(
-            study.label(pair.variant, (*same, *labels.VARIANT_AXES)),
+            study.label(pair.variant, (*same, *labels.VARIANT_AXES)) + _sign(pair),
             variant,
             looks[variant],
             ratio.value,
@@ -73,8 +76,8 @@ def _figure(study: Study, title: str, compared: _Compared, looks: Mapping[str, i
         for variant in [labels.variant(values(pair.variant))]
     ]
     cells = [
-        [row.group, row.label, tables.times(ratio), ratio.verdict, _basis(ratio)]
-        for row, (_, ratio) in zip(rows, compared, strict=True)
+        [row.group, row.label, tables.times(ratio) + _sign(pair), ratio.verdict, _basis(ratio)]
+        for row, (pair, ratio) in zip(rows, compared, strict=True)
     ]
     heads = ["variant", "configuration", "speed [95 % interval]", "verdict", "basis"]
     alt = f"Forest plot of {labels.count(len(rows), 'speed ratio')} for {title}, with a vertical line at 1, no change."
@@ -84,5 +87,11 @@ def _figure(study: Study, title: str, compared: _Compared, looks: Mapping[str, i
     return Figure(svg, alt, f"{title}, relative to {reference}. Bars: 95 % interval.", data)
 
 
+def _sign(pair: Pair) -> str:
+    return certainty.TIMES.sign(pair.variant, pair.reference)
+
+
 def _basis(ratio: Ratio) -> str:
-    return labels.count(ratio.n, "paired round") if ratio.paired else "unpaired"
+    if not ratio.paired:
+        return "unpaired"
+    return f"{labels.count(ratio.n, 'paired round')} of {labels.count(ratio.processes, 'process', 'processes')}"

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from bench.record import Metric, Record
 from bench.units import digits, scale
-from reports import labels, tables
+from reports import certainty, labels, tables
 from reports.document import Cell, Column, Emphasis, Table
 from reports.estimate import Ratio
-from reports.study import Pair, Study, memory, metric, values
+from reports.study import MEMORY_METRICS, Pair, Study, memory, metric, values
 from reports.tradeoffs import quality, stored
 
 #: Shares of the held-out text, shown in percent, in the order of the columns.
@@ -36,8 +36,18 @@ def tables_of(study: Study, compared: Sequence[tuple[Pair, Ratio]]) -> list[Tabl
     members = pairs.keys() | {id(pair.reference) for pair, _ in compared}
     families = [[record for record in family.records if id(record) in members] for family in study.families]
     made = [_table(study, records, pairs) for records in families if records]
-    graded = any(quality(record) for records in families for record in records)
-    return [*made[:-1], replace(made[-1], note=_NOTE if graded else "")]
+    shown = [record for records in families for record in records]
+    words = [_NOTE if any(map(quality, shown)) else "", _certainty(shown, [ratio for _, ratio in compared])]
+    return [*made[:-1], replace(made[-1], note=" ".join(word for word in words if word))]
+
+
+def _certainty(records: Sequence[Record], ratios: Sequence[Ratio]) -> str:
+    """Why some figures have no interval, and what the signs mean."""
+    whys = dict.fromkeys(why for ratio in ratios if (why := ratio.why_no_interval))
+    speeds = [f"Speed without an interval: {'; '.join(whys)}."] if whys else []
+    names = ("throughput_tokens_per_s", "joules_per_token", "perplexity", *_SHARES, *MEMORY_METRICS)
+    remarks = certainty.remarks(records, names, (certainty.TIMES, certainty.POWER))
+    return " ".join([*speeds, *([remarks] if remarks else [])])
 
 
 def family_name(study: Study, record: Record) -> str:
@@ -54,17 +64,19 @@ def _table(study: Study, records: Sequence[Record], pairs: dict[int, tuple[Pair,
     columns = [
         ("perplexity", _perplexities(records)),
         ("Δ ln perplexity, nat", [_difference(record) for record in records]),
-        *((f"{head}, %", [_percent(metric(record, name)) for record in records]) for name, head in _SHARES.items()),
+        *((f"{head}, %", [tables.percent(metric(r, name)) for r in records]) for name, head in _SHARES.items()),
         _stored(records, found),
         _measured("peak memory", records, memory, "B"),
-        _measured("throughput", records, lambda r: metric(r, "throughput_tokens_per_s"), "tokens/s"),
+        _measured("throughput", records, _throughput, "tokens/s", certainty.TIMES),
         ("speed", [_speed(pair) for pair in found]),
-        _measured("energy per token", records, _energy, "J/token"),
+        _measured("energy per token", records, _energy, "J/token", certainty.POWER),
     ]
     columns = [(head, cells) for head, cells in columns if any(cell.sort is not None for cell in cells)]
     heads = tuple(Column(head, "right") for head, _ in columns)
     rows = tuple((*identity.cells(r), *(cells[i] for _, cells in columns)) for i, r in enumerate(records))
-    return Table(f"{family_name(study, records[0])}: variants", (*identity.columns, *heads), rows)
+    # What the signs mean stands under every table that has some; the rest of the note under the last.
+    note = certainty.remarks(records, (), (certainty.TIMES, certainty.POWER))
+    return Table(f"{family_name(study, records[0])}: variants", (*identity.columns, *heads), rows, note)
 
 
 def _nothing() -> Cell:
@@ -80,10 +92,6 @@ def _perplexities(records: Sequence[Record]) -> list[Cell]:
     found = [metric(record, "perplexity") for record in records]
     most = max((each.n for each in found if each), default=0)
     return [_number(each) if each and each.n == most else _nothing() for each in found]
-
-
-def _percent(found: Metric | None) -> Cell:
-    return _nothing() if found is None or found.value is None else Cell(digits(100 * found.value), sort=found.value)
 
 
 def _difference(record: Record) -> Cell:
@@ -103,15 +111,24 @@ def _stored(records: Sequence[Record], found: Sequence[tuple[Pair, Ratio] | None
     return f"stored weights, {name}", cells
 
 
+def _throughput(record: Record) -> Metric | None:
+    return metric(record, "throughput_tokens_per_s")
+
+
 def _energy(record: Record) -> Metric | None:
-    """Without its interval, which stands in the section on energy: the row is long."""
-    found = metric(record, "joules_per_token")
-    return replace(found, low=None, high=None) if found else None
+    return metric(record, "joules_per_token")
 
 
-def _measured(head: str, records: Sequence[Record], pick: Callable[[Record], Metric | None], unit: str) -> _Drawn:
+def _measured(
+    head: str,
+    records: Sequence[Record],
+    pick: Callable[[Record], Metric | None],
+    unit: str,
+    doubt: certainty.Doubt | None = None,
+) -> _Drawn:
     plain: list[Emphasis] = ["plain"] * len(records)
-    name, cells = tables.cells([tables.measured(pick(record)) for record in records], unit, plain)
+    signs = [doubt.sign(record) if doubt else "" for record in records]
+    name, cells = tables.cells([tables.measured(pick(record)) for record in records], unit, plain, signs)
     return f"{head}, {name}", cells
 
 
@@ -119,5 +136,6 @@ def _speed(found: tuple[Pair, Ratio] | None) -> Cell:
     """Times as fast as the plain model: bold where certainly faster, in another colour where certainly slower."""
     if found is None:
         return Cell("1×", sort=1.0, emphasis="muted")
-    ratio = found[1]
-    return Cell(tables.times(ratio), sort=ratio.value, emphasis=_EMPHASES.get(ratio.verdict, "plain"))
+    pair, ratio = found
+    text = tables.times(ratio) + certainty.TIMES.sign(pair.variant, pair.reference)
+    return Cell(text, sort=ratio.value, emphasis=_EMPHASES.get(ratio.verdict, "plain"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.axes import BY_NAME
 from bench.record import Record
 from bench.units import digits, interval
-from reports import labels, plots, tables
+from reports import certainty, labels, plots, tables
 from reports.document import Cell, Column, Figure, Paragraph, Part, Section, Table
 from reports.equals import EQUAL, Race, architecture_of, left_out, races, spread
 from reports.plots_forest import Row, dots
@@ -74,7 +74,8 @@ def _best_parent(parents: Sequence[_Parent]) -> list[str]:
         if len(ranked) > 1:
             least, second = ((p.architecture, digits(p.perplexity)) for p in ranked[:2])
             said.append(f"{least[0]} with {least[1]} ({size}; next is {second[0]} with {second[1]})")
-    return [f"Least perplexity after training: {', '.join(said)}."] if said else []
+    # Each was trained once, so there is no interval to tell.
+    return [f"Least perplexity after training (once, so without an interval): {', '.join(said)}."] if said else []
 
 
 def _conditions(study: Study, found: Sequence[Race]) -> str:
@@ -112,14 +113,23 @@ def _speed_figure(study: Study, title: str, kept: Sequence[Race], looks: Mapping
     ]
     same = (*tables.constant(r for _, r, _ in timed), *labels.VARIANT_AXES)
     rows = [
-        Row(study.label(r, same), place, looks[architecture_of(r)], speed.value or 0.0, speed.low, speed.high)
+        Row(
+            study.label(r, same) + certainty.TIMES.sign(r),
+            place,
+            looks[architecture_of(r)],
+            speed.value or 0.0,
+            speed.low,
+            speed.high,
+        )
         for place, r, speed in timed
     ]
     cells = [[row.label, interval(row.value, row.low, row.high, "tokens/s")] for row in rows]
-    data = tables.simple(f"{title}: throughput by architecture", ["configuration", "throughput"], cells)
+    note = certainty.remarks([record for _, record, _ in timed], ["throughput_tokens_per_s"])
+    data = tables.simple(f"{title}: throughput by architecture", ["configuration", "throughput"], cells, note)
     svg = dots(title, rows, "tokens/s", "throughput", "more is better")
     alt = f"Dot plot of throughput for {labels.count(len(rows), 'configuration')} of {title}, grouped by equal work."
-    return Figure(svg, alt, f"{title}. Bars: 95 % interval; a rule parts what did other work.", data)
+    caption = f"{title}. Bars: 95 % interval; a rule parts what did other work. {note}".rstrip()
+    return Figure(svg, alt, caption, data)
 
 
 def _quality_figure(parents: Sequence[_Parent], looks: Mapping[str, int]) -> Figure:
@@ -131,7 +141,8 @@ def _quality_figure(parents: Sequence[_Parent], looks: Mapping[str, int]) -> Fig
     svg = dots("Quality after training", rows, "", "perplexity of held-out text", "less is better")
     alt = f"Dot plot of the perplexity of {labels.count(len(rows), 'trained model')}."
     several = " A rule parts the sizes." if len({row.group for row in rows}) > 1 else ""
-    return Figure(svg, alt, f"Perplexity of each trained model.{several}", data)
+    caption = f"Perplexity of each trained model. Each was trained once, so there is no interval.{several}"
+    return Figure(svg, alt, caption, data)
 
 
 def _parents(study: Study, found: Sequence[Race]) -> list[_Parent]:
@@ -165,7 +176,10 @@ def _parents_table(parents: Sequence[_Parent]) -> Table:
         )
     heads = ("perplexity", "bits per token", "training steps", "trained for, s")
     columns = (Column("size"), Column("architecture"), *(Column(head, "right") for head in heads))
-    note = "Perplexity of held-out text; its logarithm to base 2 is the bits that one token costs."
+    note = (
+        "Perplexity of held-out text; its logarithm to base 2 is the bits that one token costs. Each model was trained "
+        "once, so nothing here has an interval."
+    )
     return Table("The trained models", columns, tuple(rows), note)
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from reports import labels, reasons
+from reports import labels, reasons, tables
 from reports.document import Bullets, Paragraph, Part, Section
 from reports.estimate import NEGLIGIBLE, Ratio, speed
 from reports.sections import _pareto_figures, _speed_figures, _variant_tables
@@ -103,7 +103,9 @@ def _no_gain(causes: tuple[str, ...], variants: dict[str, list[Ratio]]) -> tuple
     ratios = [ratio for members in variants.values() for ratio in members]
     faster = sum(ratio.verdict == "faster" for ratio in ratios)
     counted = f"Faster in {faster or 'none'} of {labels.count(len(ratios), 'comparison')}"
-    middle = f"(median {median(ratio.value for ratio in ratios):.2f}×)"
+    values = sorted(ratio.value for ratio in ratios)
+    spread = f"median {median(values):.2f}×, from {values[0]:.2f}× to {values[-1]:.2f}×"
+    middle = f"({tables.times(ratios[0]) if len(ratios) == 1 else spread})"
     why = f": {', and '.join(causes)}." if causes else "; nothing in the records says why."
     return f"No gain in speed from {'; '.join(names[:_MOST_NAMED])}{more}", f"{counted} {middle}{why}"
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from bench.record import Record
 from bench.units import interval
-from reports import labels, tables
-from reports.document import Bullets, Section
+from reports import certainty, labels, tables
+from reports.document import Bullets, Paragraph, Part, Section
 from reports.estimate import Ratio, speed
 from reports.study import Pair, Study, metric, values
 from reports.tradeoffs import quality
@@ -37,9 +37,10 @@ def build(study: Study) -> Section | None:
         else labels.count(number, "configuration")
     )
     lead = f"{gave} gave a result."
-    return Section(
-        "What was found", " ".join([lead, *_headline(study, compared)]), (Bullets(tuple(items)),) if items else ()
-    )
+    parts: list[Part] = [Bullets(tuple(items))] if items else []
+    legend = certainty.TIMES.legend(study.ok)
+    parts += [Paragraph(legend)] if legend else []
+    return Section("What was found", " ".join([lead, *_headline(study, compared)]), tuple(parts))
 
 
 def _headline(study: Study, compared: _Compared) -> list[str]:
@@ -52,9 +53,13 @@ def _headline(study: Study, compared: _Compared) -> list[str]:
     axes = values(pair.variant)
     where = study.label(pair.variant, labels.VARIANT_AXES)
     return [
-        f"The largest gain from precision or compression: {labels.variant(axes)} at {tables.times(ratio)} the speed of "
+        f"The largest gain from precision or compression: {labels.variant(axes)} at {_ratio(pair, ratio)} the speed of "
         f"{labels.variant(values(pair.reference))}{f' ({where})' if where else ''}{_price(pair)}."
     ]
+
+
+def _ratio(pair: Pair, ratio: Ratio) -> str:
+    return tables.times(ratio) + certainty.TIMES.sign(pair.variant, pair.reference)
 
 
 def _price(pair: Pair) -> str:
@@ -84,7 +89,9 @@ def _fastest_of(study: Study, records: Sequence[Record]) -> str:
     top = max(records, key=lambda r: r.metrics["throughput_tokens_per_s"].value or 0)
     found = top.metrics["throughput_tokens_per_s"]
     label = study.label(top, ["workload"])
-    return f"{label}: {labels.unbroken(interval(found.value, found.low, found.high, found.unit))}"
+    shown = labels.unbroken(interval(found.value, found.low, found.high, found.unit)) + certainty.TIMES.sign(top)
+    why = certainty.why_no_interval([top], ["throughput_tokens_per_s"])
+    return f"{label}: {shown}" + (f" ({why[0].rstrip('.')})" if why else "")
 
 
 def _variants(study: Study, compared: _Compared) -> list[tuple[str, str]]:
@@ -118,7 +125,7 @@ def _summary(study: Study, compared: _Compared) -> str:
         pair, ratio = max(members, key=lambda found: abs(found[1].value - 1))
         where = study.label(pair.variant, ["workload", *labels.VARIANT_AXES]) if len(study.pairs) > 1 else ""
         most = extreme if len(members) > 1 else ""
-        evidence = f"{most}{tables.times(ratio)}" + (f" with {where}" if where and total > 1 else "")
-        word = "not decided (too few shared rounds)" if verdict == "not decided" else verdict
+        evidence = f"{most}{_ratio(pair, ratio)}" + (f" with {where}" if where and total > 1 else "")
+        word = f"not decided ({ratio.why_no_interval})" if verdict == "not decided" else verdict
         parts.append(f"{word}{f' in {len(members)} of {total}' if total > 1 else ''}, {evidence}")
     return " and ".join(parts)

@@ -3,7 +3,7 @@
 from collections import Counter
 from statistics import median
 
-from reports import labels, tables
+from reports import certainty, labels, tables
 from reports.document import Paragraph, Section
 from reports.estimate import NEGLIGIBLE
 from reports.study import Study, metric, values
@@ -23,8 +23,10 @@ _TERMS = (
     ("Slowest 1 %", "99 of 100 iterations are faster than this (the 99th percentile)"),
     ("Peak memory", "the most that was taken while iterating: on a GPU what the allocator held, on a CPU the growth of "
      "the process since before the model was built"),
-    ("Interval", "a range that holds the median of this run with 95 % confidence, judging by the spread of its blocks; "
-     "another day, or another process, may lie outside it"),
+    ("Interval", "a range that holds the median with 95 % confidence, judging by how far the processes of this run "
+     "differ; what changes from one day to another is not in it"),
+    (f"{certainty.TIMES.mark} and {certainty.POWER.mark}", "a warning speaks against the number before the sign: "
+     f"{certainty.TIMES.mark} against times, {certainty.POWER.mark} against power and energy"),
 )  # fmt: skip
 
 
@@ -74,9 +76,10 @@ def _stopping(study: Study) -> list[str]:
         return []
     reasons = Counter(str(known.get("stopped_for")) for known in facts)
     said = [f"{reasons[why]} {words}" for why, words in _ENDINGS.items() if reasons[why]]
+    endings = f" Of all: {', '.join(said)}." if said else ""
     return [
         f"The half-width of the 95 % interval of a ratio is {widths[0]:.1%} to {widths[-1]:.1%}, "
-        f"{median(widths):.1%} at the median, over {labels.count(len(widths), 'ratio')}. Of all: {', '.join(said)}."
+        f"{median(widths):.1%} at the median, over {labels.count(len(widths), 'ratio')}.{endings}"
     ]
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from bench.record import Metric, Record
-from reports import labels, tables
+from reports import certainty, labels, tables
 from reports.document import Cell, Column, Emphasis, Section, Table
-from reports.study import Study, memory, metric, values
+from reports.study import MEMORY_METRICS, Study, memory, metric, values
 
 ORDER = 30
 
@@ -53,9 +53,10 @@ def _table(study: Study, records: Sequence[Record]) -> Table:
         found = [pick(record) if record.status == "ok" else None for record in records]
         some = next((m for m in found if m is not None), None)
         if some is not None:
-            unit, cells = tables.cells(
-                [tables.measured(m) for m in found], some.unit, _emphases(study, records, pick, marks)
-            )
+            # A peak of memory does not depend on who else took the processor.
+            signs = ["" if pick is memory else certainty.TIMES.sign(record) for record in records]
+            emphases = _emphases(study, records, pick, marks)
+            unit, cells = tables.cells([tables.measured(m) for m in found], some.unit, emphases, signs)
             heads.append(Column(f"{head}, {unit}", "right"))
             columns.append(cells)
     rows = []
@@ -64,7 +65,15 @@ def _table(study: Study, records: Sequence[Record]) -> Table:
         if record.status != "ok" and measured:
             measured = (Cell(labels.status(record), emphasis="bad"), *measured[1:])
         rows.append((*identity.cells(record), *measured))
-    return Table(labels.workload(values(records[0])["workload"]), (*identity.columns, *heads), tuple(rows))
+    title = labels.workload(values(records[0])["workload"])
+    return Table(title, (*identity.columns, *heads), tuple(rows), _note(records))
+
+
+def _note(records: Sequence[Record]) -> str:
+    measured = [record for record in records if record.status == "ok"]
+    slowest = ("latency_p99_s",) if any(map(_slowest, measured)) else ()
+    names = ("throughput_tokens_per_s", "latency_s", "tpot_s", *slowest, *MEMORY_METRICS)
+    return certainty.remarks(measured, names)
 
 
 def _emphases(study: Study, records: Sequence[Record], pick: _Pick, marks: bool) -> list[Emphasis]:

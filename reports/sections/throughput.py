@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bench.record import Record
 from bench.units import interval
-from reports import labels, plots, tables
+from reports import certainty, labels, plots, tables
 from reports.canvas import shorten
 from reports.document import Figure, Paragraph, Section
 from reports.plots import Line
@@ -85,17 +85,24 @@ def _figure(
     axes = values(records[0])
     title = ", ".join([labels.workload(axes["workload"]), *(labels.value(axes[name]) for name in hidden[1:])])
     rows = [
-        [name, labels.value(values(r)["batch_size"]), interval(m.value, m.low, m.high, m.unit)]
+        [
+            name,
+            labels.value(values(r)["batch_size"]),
+            interval(m.value, m.low, m.high, m.unit) + certainty.TIMES.sign(r),
+        ]
         for name, members in series.items()
         for r in members
         for m in [r.metrics["throughput_tokens_per_s"]]
     ]
-    data = tables.simple(f"{title}: throughput by batch size", ["series", "batch size", "throughput"], rows)
+    drawn_records = [record for drawn in series.values() for record in drawn]
+    note = certainty.remarks(drawn_records, ["throughput_tokens_per_s"])
+    heads = ["series", "batch size", "throughput [95 % interval]"]
+    data = tables.simple(f"{title}: throughput by batch size", heads, rows, note)
     alt = f"Line chart of throughput against batch size for {title}: {labels.count(len(series), 'series', 'series')}."
     drawn = [_line(shorten(name, 48), looks[name], members) for name, members in series.items()]
     unit = records[0].metrics["throughput_tokens_per_s"].unit
     svg = plots.lines(title, drawn, "batch size (sequences at once)", unit)
-    return Figure(svg, alt, f"{title}. Whiskers: 95 % interval.", data)
+    return Figure(svg, alt, f"{title}. Whiskers: 95 % interval. {note}".rstrip(), data)
 
 
 def _top(records: Sequence[Record]) -> float:
@@ -112,4 +119,5 @@ def _line(label: str, look: int, records: Sequence[Record]) -> Line:
         tuple(m.value or 0.0 for m in found),
         tuple(m.low for m in found),
         tuple(m.high for m in found),
+        tuple(certainty.TIMES.sign(r) for r in ordered),
     )
