@@ -92,8 +92,20 @@ def test_a_product_that_no_kernel_takes_is_unsupported_with_the_last_refusal(set
 
 def test_a_search_stops_where_a_product_takes_too_long(setting, monkeypatch):
     monkeypatch.setattr(matmul, "MOST_S", 0.0)
-    searched = list(matmul._affordable("torch.mm", "fp32", setting, CPU))
-    assert [shape for shape, _ in searched] == ["256x256x256"]
+    searched = list(matmul._affordable("fp32", setting, CPU))
+    assert [sides for sides, _ in searched] == [(256, 256, 256)]
+
+
+def test_a_shape_that_suits_a_single_library_is_found(setting, small, monkeypatch):
+    work = {("torch.mm", 16): 2, ("torch.mm", 32): 3, ("numpy.matmul", 16): 9, ("numpy.matmul", 32): 1}
+
+    def contenders(m, *_, **__):
+        found = {kernel: done for (kernel, rows), done in work.items() if rows == m}
+        return {kernel: _race.Contender(lambda n: [1e-3] * n, done) for kernel, done in found.items()}
+
+    monkeypatch.setattr(_products, "contenders", contenders)
+    monkeypatch.setattr(matmul, "BEST_SHAPES", 1)
+    assert set(matmul.finalists("fp32", setting, CPU)) == {"torch.mm 16x16x16", "numpy.matmul 16x16x16"}
 
 
 def test_the_disk_is_read_only_where_the_page_cache_could_be_dropped(setting, small, monkeypatch):
