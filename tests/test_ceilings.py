@@ -93,7 +93,7 @@ def test_a_product_that_no_kernel_takes_is_unsupported_with_the_last_refusal(set
 def test_a_search_stops_where_a_product_takes_too_long(setting, monkeypatch):
     monkeypatch.setattr(matmul, "MOST_S", 0.0)
     searched = list(matmul._affordable("fp32", setting, CPU))
-    assert [sides for sides, _ in searched] == [(256, 256, 256)]
+    assert [sides for sides, _ in searched] == [matmul.CPU_SHAPES[0]]
 
 
 def test_a_shape_that_suits_a_single_library_is_found(setting, small, monkeypatch):
