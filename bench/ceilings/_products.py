@@ -1,6 +1,6 @@
 """Every kernel that a library offers for one matrix product."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import torch
@@ -46,9 +46,9 @@ def _numpy_joins(dtype: str, setting: Setting, device: torch.device) -> bool:
 
 
 def contenders(
-    m: int, n: int, k: int, dtype: str, setting: Setting, device: torch.device, *, only: str | None = None
+    m: int, n: int, k: int, dtype: str, setting: Setting, device: torch.device, *, only: Collection[str] | None = None
 ) -> dict[str, Contender]:
-    """Kernels for an (m, k) by (k, n) product, by name; their work is 2 m n k. `only` names a single one.
+    """Kernels for an (m, k) by (k, n) product, by name; their work is 2 m n k. `only` names those wanted.
 
     Sets torch's process-wide switch for tf32. A kernel that this build or device refuses is left out; raises
     `Unsupported` with the last refusal where none is left.
@@ -56,7 +56,7 @@ def contenders(
     torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
     found, refusal = {}, "there is no such kernel"
     for name, step in _steps(m, n, k, dtype, setting, device):
-        if only is not None and name != only:
+        if only is not None and name not in only:
             continue
         try:
             step()

@@ -3,13 +3,14 @@
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
 import torch
 
 from bench.ceilings import Ceiling
+from bench.interleave import turns
 from bench.intervals import median_interval
 from bench.stopwatch import OnDevice, Step, time_iterations
 
@@ -66,14 +67,19 @@ def rounds(
     """
     iterations = {name: _iterations(contender) for name, contender in contenders.items()}
     rates: dict[str, list[float]] = {name: [] for name in contenders}
-    order, ends = random.Random(0), time.monotonic() + limit_s  # noqa: S311 - an order, no secret
-    for done in range(count):
-        if done >= FEWEST_ROUNDS and time.monotonic() > ends:
-            break
-        for name in order.sample(list(contenders), len(contenders)):
-            time.sleep(pause_s)
-            rates[name].append(contenders[name].work / min(contenders[name].timed(iterations[name])))
+    order = random.Random(0)  # noqa: S311 - an order, no secret
+    for _, name in turns(_in_time(count, limit_s), lambda _: list(contenders), order):
+        time.sleep(pause_s)
+        rates[name].append(contenders[name].work / min(contenders[name].timed(iterations[name])))
     return rates
+
+
+def _in_time(count: int, limit_s: float) -> Iterator[int]:
+    ends = time.monotonic() + limit_s
+    for round_ in range(count):
+        if round_ >= FEWEST_ROUNDS and time.monotonic() > ends:
+            return
+        yield round_
 
 
 def _iterations(contender: Contender) -> int:

@@ -23,7 +23,7 @@ TARGET = 0.98
 SOURCE = Path(__file__).with_suffix(".c")
 CPU = torch.device("cpu")
 
-#: Other shapes than ours, and more of them; the references that go on to be measured.
+#: Shapes searched apart from ours, many of them not among ours; the references that go on to be measured.
 SHAPES = (
     *((side, side, side) for side in range(192, 1217, 128)),
     (1024, 4096, 256),
