@@ -18,7 +18,8 @@ def test_architectures_are_compared_only_where_two_did_the_same_work():
 def test_the_first_sentence_names_the_winner_of_each_workload_and_the_best_parent():
     assert build("architectures", architectures()).lead == (
         "Fastest at equal parameters: transformer in training (2 of 2), prefill (2 of 2) and decode (2 of 2). "
-        "Least perplexity after training (once, so without an interval): transformer with 83.2 (tiny; next is lstm with 94.4)."
+        "Least perplexity after training (once, so without an interval): transformer with 83.2 "
+        "(tiny; next is lstm with 94.4)."
     )
 
 
