@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from bench.errors import UserError
+from bench.record import Warn
 from model import plugins
 from reports import labels, page, plots
 from reports.document import Document, Figure, Notice, Part, Table
@@ -183,6 +184,14 @@ def test_with_a_meter_the_thriftiest_is_marked():
     assert cell(table, 0, "energy per token, mJ/token")
     marked = [row[0].text for row in table.rows if any(c.emphasis == "best" for c in row)]
     assert marked == ["8"]
+
+
+def test_a_figure_of_one_configuration_is_not_told_of_all():
+    found = [
+        replace(factories.record(batch_size=n), warnings=[Warn("imprecise", f"It is ±{n} %.", "Wait.")]) for n in (1, 4)
+    ]
+    assert build("cautions", found).parts[0].text == "For example: It is ±1 %."
+    assert build("cautions", found[:1]).parts[0].text == "It is ±1 %."
 
 
 def test_equal_warnings_are_one_notice_with_a_count_and_the_remedy():
