@@ -8,7 +8,7 @@ is.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench import stopping
@@ -85,6 +85,28 @@ def decide(group: Mapping[Point, Standing], wanted: Goal, rounds: int) -> dict[P
         if any(found[point].stop is None for point, other in paired.items() if other == reference):
             found[reference] = Decision(None, found[reference].half_width, "time")
     return found
+
+
+def next_group(groups: Sequence[Mapping[Point, Standing]], wanted: Goal, rounds: int, left_s: float) -> int | None:
+    """The place of the group that goes on: of those whose way to their next look `left_s` seconds pay for, the one with
+    the widest interval of a ratio (`bench.stopping.plan`). None where they pay for none."""
+    measured = []
+    for place, group in enumerate(groups):
+        found = decide(group, wanted, rounds)
+        going = [point for point, decision in found.items() if decision.of == "ratio" and decision.stop is None]
+        widest = max(going, key=lambda point: _width(found[point]))
+        reference = _reference(widest, group)
+        assert reference is not None
+        logs = stopping.log_ratios(group[widest].blocks, group[reference].blocks)
+        spent_s = sum(standing.spent_s for standing in group.values())
+        measured.append(Measured(str(place), logs, spent_s / (group[widest].processes * rounds)))
+    planned = stopping.plan(measured, replace(wanted, point_s=math.inf, sweep_s=left_s))
+    return next((int(name) for name in planned.next), None)
+
+
+def _width(decision: Decision) -> float:
+    """None at all is wider than any."""
+    return math.inf if decision.half_width is None else decision.half_width
 
 
 def _reference(point: Point, group: Mapping[Point, Standing]) -> Point | None:

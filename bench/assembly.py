@@ -50,6 +50,7 @@ def record(
         metrics=_measured(run, first, point.axes, counts, blocks) if blocks else {},
         costs=counts,
         facts=facts
+        | {"interval_confidence": _confidence(run.settings)}
         | _told(uncounted)
         | dict(stopping or {})
         | {f"setting_{name}": value for name, value in run.settings.items()},

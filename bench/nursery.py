@@ -17,6 +17,7 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 #: What a worker would import at its first step of an optimizer: seconds, and none of it runs an operator.
@@ -73,7 +74,7 @@ def serve(channel: socket.socket) -> None:
         channel.send(json.dumps(answer).encode())
 
 
-def _become_worker(descriptors: list[int], work: object) -> None:
+def _become_worker(descriptors: list[int], work: Callable[[], None]) -> None:
     """In the child: take the three descriptors for stdin, stdout and stderr, work, and end without coming back."""
     code = 1
     try:
@@ -83,7 +84,6 @@ def _become_worker(descriptors: list[int], work: object) -> None:
             os.close(descriptor)
         for most, least in ((_MOST_HEAP_B, 16), (_MOST_PAGES_B, _PAGES_FROM_B)):
             _taken.append(bytearray(least + secrets.randbelow(most)))
-        assert callable(work)
         work()
         code = 0
     except SystemExit as left:

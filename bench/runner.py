@@ -70,7 +70,11 @@ class Sweep:
         blocks = self._store.blocks(self._run.run, point.id)
         reports = self._store.children(self._run.run, point.id)
         spent_s = sum(report["load_s"] + report["warmup_s"] for report in reports)
-        return Standing(blocks, 0, spent_s + sum(sum(block.samples_ns) for block in blocks) / 1e9)
+        have, complete = {block.round for block in blocks}, 0
+        while have.issuperset(range(complete * self._rounds, (complete + 1) * self._rounds)):
+            complete += 1
+        # The last complete process is gone through again, where nothing lacks: what it decided may not be on record.
+        return Standing(blocks, max(complete - 1, 0), spent_s + sum(sum(block.samples_ns) for block in blocks) / 1e9)
 
     def _may_fork(self, chosen: Sequence[Point]) -> bool:
         """Whether children can be forked: on Linux, where none of them could end up on CUDA."""
@@ -122,24 +126,22 @@ class Sweep:
             going.append(self._until_look(group, self._budget_left_s() / left))
             left -= len(group)
         while going := [group for group in going if group]:
-            widest = max(going, key=self._width)
-            if self._budget_left_s() > 0:
-                going.append(self._until_look(widest, math.inf))
-            else:
-                for point, decision in self._decide(widest, math.inf).items():
+            standings = [{point: self._standing[point] for point in group} for group in going]
+            goal = allotment.goal(self._spec.settings)
+            place = allotment.next_group(standings, goal, self._rounds, self._budget_left_s())
+            if place is not None:
+                going.append(self._until_look(going.pop(place), math.inf))
+                continue
+            for group in going:
+                for point, decision in self._decide(group, math.inf).items():
                     self._conclude(point, "ok", None, replace(decision, stop="budget"))
-            going.remove(widest)
+            return
 
     def _budget_left_s(self) -> float:
         """Seconds that the sweep may still take."""
         budget = float(self._spec.settings["sweep_budget"])
         spent = sum(standing.spent_s for standing in self._standing.values())
         return max(budget - spent, 0.0) if budget else math.inf
-
-    def _width(self, group: Sequence[Point]) -> float:
-        """The widest half-width in the group; none at all is wider than any."""
-        widths = [decision.half_width for decision in self._decide(group, math.inf).values() if decision.of == "ratio"]
-        return max((math.inf if width is None else width for width in widths), default=0.0)
 
     def _decide(self, group: Sequence[Point], point_s: float) -> dict[Point, Decision]:
         goal = allotment.goal(self._spec.settings, point_s)
@@ -149,7 +151,7 @@ class Sweep:
         """Give the group fresh processes until its next look, `point_s` seconds a point at most; those that go on."""
         live, looks = list(group), allotment.goal(self._spec.settings).looks
         while live:
-            done = self._standing[live[0]].processes
+            done = min(self._standing[point].processes for point in live)
             live = self._one_process_each(live, done)
             for point in live:
                 self._standing[point] = replace(self._standing[point], processes=done + 1)

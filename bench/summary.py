@@ -1,6 +1,7 @@
 """From raw blocks to metrics: pure, so that every statistic can be recomputed without measuring again."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from statistics import median
 
 from bench import interference
@@ -99,7 +100,7 @@ def _energy(blocks: Sequence[Block], tokens: int, found: Mapping[str, Metric], c
         names = f"{prefix}energy_J", f"{prefix}joules_per_token"
         read = [block for block in blocks if power_name in block.readings and block.samples_ns]
         if read:
-            value, low, high = _interval(read, lambda block, name=power_name: _joules(block, name), confidence)  # type: ignore[misc]
+            value, low, high = _interval(read, partial(_joules, power=power_name), confidence)
             for name, unit, label, share in zip(names, ("J", "J/token"), labels, (1, tokens), strict=True):
                 bounds = [None if bound is None else bound / share for bound in (low, high)]
                 energies[name] = Metric(value / share, unit, -1, label, bounds[0], bounds[1], len(read))

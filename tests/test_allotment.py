@@ -99,3 +99,20 @@ def test_whoever_asks_for_no_precision_is_not_warned():
 def test_a_variant_whose_blocks_met_no_reference_goes_on():
     group = {REFERENCE: standing(8, groups="g"), VARIANT: standing(8, groups="h")}
     assert decide(group, goal(), ROUNDS)[VARIANT].stop is None
+
+
+def groups_of_spreads(*spreads):
+    return [
+        {REFERENCE: standing(8, spent_s=4.0), VARIANT: standing(8, spread=spread, seed=n, spent_s=4.0)}
+        for n, spread in enumerate(spreads)
+    ]
+
+
+def test_the_group_with_the_widest_ratio_goes_on_first():
+    assert allotment.next_group(groups_of_spreads(0.2, 0.5, 0.3), goal(), ROUNDS, math.inf) == 1
+
+
+def test_no_group_goes_on_beyond_what_is_left_of_the_sweeps_budget():
+    # Eight more processes of a pair that took 8 s for the first eight: 8 s more.
+    assert allotment.next_group(groups_of_spreads(0.2, 0.5), goal(), ROUNDS, 8.1) == 1
+    assert allotment.next_group(groups_of_spreads(0.2, 0.5), goal(), ROUNDS, 7.9) is None

@@ -1,6 +1,12 @@
+from dataclasses import replace
+
+import pytest
+
 from bench import assembly, points
+from bench.allotment import goal
 from bench.opening import open_store
 from bench.record import Block
+from bench.spec import SETTING_DEFAULTS
 from bench.store import Run
 
 AXES = points.point({"workload": "decode"}).axes
@@ -84,3 +90,13 @@ def test_settings_that_harm_the_figures_are_warned_about_with_the_threads_that_w
     run = Run("r", "quick", RUN.started_at, (AXES,), {}, "", {"fingerprint": "f", "cores": 2})
     made = assembly.record(run, AXES, [REPORT | {"facts": facts}], [block(0)], "ok", None)
     assert "oversubscribed" in [warning.code for warning in made.warnings]
+
+
+def test_intervals_pay_for_stopping_on_precision_and_the_record_says_what_they_are():
+    fixed = replace(RUN, settings={"rounds": 5, "repetitions": 2})
+    made = assembly.record(fixed, AXES, [REPORT], [block(0)], "ok", None)
+    assert made.facts["interval_confidence"] == pytest.approx(0.95)
+    looked_at = replace(RUN, settings={"rounds": 5, "repetitions": 32})
+    made = assembly.record(looked_at, AXES, [REPORT], [block(0)], "ok", None)
+    assert made.facts["interval_confidence"] == goal(SETTING_DEFAULTS).printed_confidence
+    assert made.facts["interval_confidence"] > 0.95

@@ -70,6 +70,15 @@ def test_blocks_that_a_meter_watched_are_not_timed():
     assert ratio == Ratio(pytest.approx(1), pytest.approx(1), pytest.approx(1), 6, 6)
 
 
+def test_a_ratio_has_the_confidence_that_its_record_names():
+    noise = random.Random(3)
+    times = [dict(enumerate(noise.lognormvariate(0, 0.05) for _ in range(12))) for _ in range(2)]
+    plain, wide = (
+        speed(Pair(timed(times[0], facts=facts), timed(times[1]))) for facts in ({}, {"interval_confidence": 0.99})
+    )
+    assert wide.low < plain.low < plain.high < wide.high
+
+
 def test_many_rounds_of_few_processes_give_no_interval():
     blocks = [Block("timed", n % 2, n, 0.0, [10**9], group=f"g{n % 2}") for n in range(20)]
     record = replace(factories.record(), blocks=blocks)

@@ -1,7 +1,9 @@
-"""Workers forked from a process that has imported torch: as good as fresh ones, and as sure to end."""
+"""Workers forked from a process that has imported torch: as good as fresh ones, and as sure to end.
+
+What both kinds of children share is in test_local.py.
+"""
 
 import os
-import signal
 import subprocess
 import sys
 
@@ -10,7 +12,7 @@ import pytest
 
 from bench.executors.forking import Nursery
 from bench.executors.local import Child, ChildFailed
-from tests.test_local import block, build
+from tests.test_local import build
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +27,6 @@ def child(nursery):
     made.ask(None, 60)
     yield made
     made.kill()
-
-
-def test_a_forked_child_builds_measures_and_ends(child):
-    assert child.forked
-    assert child.ask(build(), 60)["built"]["facts"]["parameters"] > 0
-    assert child.ask(block(), 60)["block"]["samples_ns"]
-    child.ask_to_finish()
-    child.finish()
-    assert not psutil.pid_exists(child.pid)
 
 
 def test_a_child_forked_after_another_ran_parallel_products_does_not_hang(nursery):
@@ -52,19 +45,6 @@ def test_children_do_not_share_a_layout_of_addresses(nursery):
         sizes.add(psutil.Process(child.pid).memory_info().vms)
         child.kill()
     assert len(sizes) > 1  # each pushed what comes after by pages of its own
-
-
-def test_a_killed_child_becomes_crashed(child):
-    os.kill(child.pid, signal.SIGKILL)
-    with pytest.raises(ChildFailed, match="crashed: it was ended by SIGKILL"):
-        child.ask(build(), 60)
-
-
-def test_a_stopped_child_is_killed_and_becomes_timeout(child):
-    os.kill(child.pid, signal.SIGSTOP)
-    with pytest.raises(ChildFailed, match="timeout: it gave no answer within 0.2 s"):
-        child.ask(build(), 0.2)
-    assert not psutil.pid_exists(child.pid)
 
 
 def test_what_a_child_wrote_last_is_in_the_reason(child):

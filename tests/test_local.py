@@ -11,6 +11,7 @@ import pytest
 
 from bench import points
 from bench.errors import UserError
+from bench.executors.forking import Nursery
 from bench.executors.local import Child, ChildFailed, inspect
 from bench.record import from_json
 from tests.conftest import QUICKLY, SMALL
@@ -26,10 +27,17 @@ def block(round_=0):
     return {"do": "block", "kind": "timed", "round": round_, "process": 0}
 
 
-@pytest.fixture
-def child():
-    made = Child()
+@pytest.fixture(scope="module")
+def nursery():
+    with Nursery() as made:
+        yield made
+
+
+@pytest.fixture(params=["spawned", "forked"])
+def child(request, nursery):
+    made = Child(nursery if request.param == "forked" else None)
     made.ask(None, 60)
+    assert made.forked == (request.param == "forked")
     yield made
     made.kill()
 

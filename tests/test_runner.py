@@ -134,6 +134,20 @@ def test_a_budget_for_the_sweep_leaves_no_point_without_a_record(small_spec, sto
     assert {record.facts["stopped_for"] for record in found} == {"budget"}
 
 
+def test_a_sweep_killed_before_its_record_was_written_measures_nothing_again(small_spec, store, monkeypatch):
+    spec = small_spec({"workload": "prefill"}, repetitions=3)
+    run = runs.begin(spec, store, "")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Sweep, "_conclude", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        measure(spec, store, run)
+    (point,) = spec.points
+    before = store.blocks(run.run, point.id)
+    measure(spec, store, run)
+    (record,) = runs.records(store, run)
+    assert record.status == "ok"
+    assert record.blocks == before
+
+
 def test_only_the_first_processes_are_probed(small_spec, store):
     run, _ = measure(small_spec({"workload": "prefill"}, repetitions=4), store)
     (record,) = runs.records(store, run)

@@ -265,6 +265,14 @@ def test_power_that_was_read_in_one_process_has_no_interval_and_says_so():
     assert "1 process: too few for a 95 % interval, which takes 6." in table.note
 
 
+def test_a_figure_of_one_configuration_is_not_told_of_all():
+    found = [
+        replace(factories.record(batch_size=n), warnings=[Warn("imprecise", f"It is ±{n} %.", "Wait.")]) for n in (1, 4)
+    ]
+    assert build("cautions", found).parts[0].text == "For example: It is ±1 %."
+    assert build("cautions", found[:1]).parts[0].text == "It is ±1 %."
+
+
 def test_equal_warnings_are_one_notice_with_a_count_and_the_remedy():
     records = [factories.noisy(r) for r in factories.sweep(workloads=["decode"])]
     (notice,) = build("cautions", records).parts

@@ -33,4 +33,6 @@ def _notice(study: Study, code: str, members: list[tuple[Record, Warn]]) -> Noti
     records = _points(members)
     first = members[0][1]
     title = f"{code.replace('_', ' ').replace('-', ' ').capitalize()}: {labels.count(len(records), 'configuration')}"
-    return Notice(title, labels.plain(first.message), labels.plain(first.remedy), study.some(records, _MOST_POINTS))
+    alike = all(warning.message == first.message for _, warning in members)
+    message = labels.plain(first.message if alike else f"For example: {first.message}")
+    return Notice(title, message, labels.plain(first.remedy), study.some(records, _MOST_POINTS))
