@@ -13,7 +13,9 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 from pathlib import Path
+from statistics import stdev
 
 from bench import control_group, environment
 from bench.record import Block, MetricInfo, Warn
@@ -27,12 +29,18 @@ PROVIDES = {
     "cpu_clock_Hz": MetricInfo("Hz", 0, "clock of the processor"),
 }
 
+#: Warnings of a block that tell of company: no reason why a probe could not read something.
+OF_NEIGHBOURS = {"foreign_load", "foreign_gpu_process"}
+
 #: Shares of the time above which a disturbance is warned about: 1 % is half of the 2 % that ratios are to be known to.
 MOST_STEAL = 0.01
 MOST_THROTTLED = 0.01
 MOST_STALLED = 0.01
-#: Ten blocks of 20 ms on 2 cores are 40 ticks, known to about 2.5 %: less than twice that may be chance.
-MOST_FOREIGN = 0.05
+#: What others take of the cores lengthens a time that needs all of them by no less: as much as ratios are to be known
+#: to. It is a difference of two counts, one of them in ticks as long as half a block, so it counts only where it is so
+#: many standard errors above the limit.
+MOST_FOREIGN = 0.02
+_SURE_ERRORS = 2.0
 #: A page that comes from a disk takes about 0.1 ms (an SSD), so that many in a second are 1 % of the time.
 MOST_PAGES_PER_S = 100.0
 
@@ -167,6 +175,12 @@ def mean(blocks: Sequence[Block], name: str) -> float | None:
     return sum(value * weight for value, weight in read) / total if total else None
 
 
+def _doubt(blocks: Sequence[Block], name: str) -> float:
+    """By how much the mean of a reading may be off by its scatter; without bound where one block does not tell."""
+    read = [block.readings[name] for block in blocks if name in block.readings]
+    return _SURE_ERRORS * stdev(read) / sqrt(len(read)) if len(read) > 1 else float("inf")
+
+
 def warnings(blocks: Sequence[Block]) -> list[Warn]:
     """Typed warnings about what disturbed these blocks of a point, each with its remedy."""
 
@@ -177,7 +191,7 @@ def warnings(blocks: Sequence[Block]) -> list[Warn]:
     found = []
     if (share := above("steal_share", MOST_STEAL)) is not None:
         found.append(_noisy_host(share))
-    if (share := above("foreign_share", MOST_FOREIGN)) is not None:
+    if (share := above("foreign_share", MOST_FOREIGN + _doubt(blocks, "foreign_share"))) is not None:
         found.append(foreign_load(share))
     if above("thermal_events_per_s", 0) is not None:
         words = "The processor slowed itself down, being too hot, while this point was measured."

@@ -79,7 +79,12 @@ def _reading(
 ) -> Metric:
     read = [block for block in blocks if name in block.readings]
     if not read:
-        said = dict.fromkeys(warning.message for block in blocks for warning in block.warnings)
+        said = dict.fromkeys(
+            warning.message
+            for block in blocks
+            for warning in block.warnings
+            if warning.code not in interference.OF_NEIGHBOURS
+        )
         reason = reasons.get(name) or " ".join(said) or "no block was long enough to read it"
         return Metric(None, info.unit, info.direction, info.label, reason=reason)
     if info.combine == "max":
