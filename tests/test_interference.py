@@ -97,7 +97,7 @@ def blocks(**values):
     ("name", "harmless", "too_much", "code"),
     [
         ("steal_share", 0.009, 0.02, "noisy_host"),
-        ("foreign_share", 0.04, 0.3, "foreign_load"),
+        ("foreign_share", 0.015, 0.3, "foreign_load"),
         ("thermal_events_per_s", 0.0, 0.1, "throttled"),
         ("quota_throttled_share", 0.005, 0.2, "quota_throttled"),
         ("memory_stall_share", 0.005, 0.1, "memory_pressure"),
