@@ -181,42 +181,74 @@ def _doubt(blocks: Sequence[Block], name: str) -> float:
     return _SURE_ERRORS * stdev(read) / sqrt(len(read)) if len(read) > 1 else float("inf")
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """A reading whose mean over the blocks of a point is above `most` gives the warning."""
+
+    reading: str
+    most: float
+    code: str
+    message: str
+    remedy: str
+
+
+_RULES = (
+    _Rule(
+        "steal_share",
+        MOST_STEAL,
+        "noisy_host",
+        "Other virtual machines took {mean:.0%} of the processor while this point was measured.",
+        "Measure on a quieter machine, or with more --rounds.",
+    ),
+    _Rule(
+        "thermal_events_per_s",
+        0.0,
+        "throttled",
+        "The processor slowed itself down, being too hot, while this point was measured.",
+        "Cool it, or let it rest, and measure again.",
+    ),
+    _Rule(
+        "quota_throttled_share",
+        MOST_THROTTLED,
+        "quota_throttled",
+        "The control group's quota stopped this point for {mean:.0%} of the time.",
+        "Use fewer --threads, or give the container more processor time.",
+    ),
+    _Rule(
+        "memory_stall_share",
+        MOST_STALLED,
+        "memory_pressure",
+        "Processes waited for memory during {mean:.0%} of the time.",
+        "Close what fills the memory, or measure a smaller point.",
+    ),
+    _Rule(
+        "swapped_pages_per_s",
+        MOST_PAGES_PER_S,
+        "swapping",
+        "The machine swapped {mean:,.0f} pages a second while this point was measured.",
+        "Close what fills the memory, or measure a smaller point.",
+    ),
+    _Rule(
+        "major_faults_per_s",
+        MOST_PAGES_PER_S,
+        "page_faults",
+        "This point waited for {mean:,.0f} pages a second to be read from a disk.",
+        "Free memory, so that files stay in it, and measure again.",
+    ),
+)
+
+
 def warnings(blocks: Sequence[Block]) -> list[Warn]:
     """Typed warnings about what disturbed these blocks of a point, each with its remedy."""
-
-    def above(name: str, limit: float) -> float | None:
-        value = mean(blocks, name)
-        return value if value is not None and value > limit else None
-
     found = []
-    if (share := above("steal_share", MOST_STEAL)) is not None:
-        found.append(_noisy_host(share))
-    if (share := above("foreign_share", MOST_FOREIGN + _doubt(blocks, "foreign_share"))) is not None:
-        found.append(foreign_load(share))
-    if above("thermal_events_per_s", 0) is not None:
-        words = "The processor slowed itself down, being too hot, while this point was measured."
-        found.append(Warn("throttled", words, "Cool it, or let it rest, and measure again."))
-    if (share := above("quota_throttled_share", MOST_THROTTLED)) is not None:
-        words = f"The control group's quota stopped this point for {share:.0%} of the time."
-        found.append(Warn("quota_throttled", words, "Use fewer --threads, or give the container more processor time."))
-    if (share := above("memory_stall_share", MOST_STALLED)) is not None:
-        words = f"Processes waited for memory during {share:.0%} of the time."
-        found.append(Warn("memory_pressure", words, "Close what fills the memory, or measure a smaller point."))
-    if (rate := above("swapped_pages_per_s", MOST_PAGES_PER_S)) is not None:
-        words = f"The machine swapped {rate:,.0f} pages a second while this point was measured."
-        found.append(Warn("swapping", words, "Close what fills the memory, or measure a smaller point."))
-    if (rate := above("major_faults_per_s", MOST_PAGES_PER_S)) is not None:
-        words = f"This point waited for {rate:,.0f} pages a second to be read from a disk."
-        found.append(Warn("page_faults", words, "Free memory, so that files stay in it, and measure again."))
+    for rule in _RULES:
+        value = mean(blocks, rule.reading)
+        if value is not None and value > rule.most:
+            found.append(Warn(rule.code, rule.message.format(mean=value), rule.remedy))
+    foreign = mean(blocks, "foreign_share")
+    if foreign is not None and foreign > MOST_FOREIGN + _doubt(blocks, "foreign_share"):
+        found.append(foreign_load(foreign))
     return found
-
-
-def _noisy_host(share: float) -> Warn:
-    return Warn(
-        "noisy_host",
-        f"Other virtual machines took {share:.0%} of the processor while this point was measured.",
-        "Measure on a quieter machine, or with more --rounds.",
-    )
 
 
 def foreign_load(share: float, busiest: Sequence[str] = ()) -> Warn:

@@ -12,8 +12,7 @@ from bench.errors import Unsupported
 #: (m, n, k) of a product.
 Sides = tuple[int, int, int]
 
-#: In ascending work. On a CPU the best ones fit the second-level cache, so the steps are fine
-#: there: on a Xeon with AVX-512, 704 was 10 % faster than 640.
+#: In ascending work. On a CPU the best ones fit the second-level cache, so the steps are fine there.
 CPU_SHAPES = (
     *((side, side, side) for side in range(320, 961, 64)),
     (512, 2048, 512),
