@@ -11,9 +11,13 @@ from bench.record import Value
 from bench.spec import Spec
 from model.shapes import Costs, hf
 
-#: What a child holds beside the model, the interpreter and torch's libraries: 242 MiB when it infers and 323 MiB when
-#: it trains (torch 2.13 for CPU).
-CHILD_B = 325 * 2**20
+#: What a child holds before there is a model, MiB: the interpreter and torch's libraries, and what these set aside for
+#: themselves (20 in training, 12 and 8 in inference). Medians of torch 2.13 for the CPU on Linux.
+CHILD_MIB: Mapping[str, int] = {"train": 350, "prefill": 259, "decode": 258}
+#: How much more the heap grows than the tensors that live at once, since glibc keeps blocks that were freed: fitted to
+#: 136 points of six architectures (tests.proofs.memory_prediction looks at others). Without that habit of glibc's
+#: (MALLOC_MMAP_THRESHOLD_=131072) training takes 1.0 to 1.06 times the tensors.
+HEAP_GROWTH: Mapping[str, float] = {"train": 1.3, "prefill": 1.9, "decode": 0.95}
 #: Children of a group may together take this share of the memory that is available when the sweep begins.
 MOST_MEMORY = 0.6
 
@@ -26,14 +30,39 @@ ASSUMED_PROCESS_S = 0.2
 
 
 def memory_B(point: Point, inputs: Inputs = NOTHING) -> int:
-    """What a child needs for the point: exact counts of the model's tensors, and the interpreter with torch.
+    """The most that a child will hold for the point, estimated: exact counts of the model's tensors, what a child holds
+    without a model, and how far the heap outgrows the tensors that come and go.
 
     Of a model of transformers whose shape is not known, the weights alone.
     """
+    return _memory_B(point, inputs, HEAP_GROWTH)
+
+
+def least_memory_B(point: Point, inputs: Inputs = NOTHING) -> int:
+    """What a child cannot do without for the point: the same, as if the heap held nothing but living tensors."""
+    return _memory_B(point, inputs, dict.fromkeys(HEAP_GROWTH, 1.0))
+
+
+def _memory_B(point: Point, inputs: Inputs, growth: Mapping[str, float]) -> int:
     counted = _counted(point, inputs)
-    if counted is not None:
-        return CHILD_B + counted.memory_B
-    return CHILD_B + (hf.weights_B(points.config(point.axes, inputs)) if point.axes["architecture"] == "hf" else 0)
+    if counted is None:
+        weights = hf.weights_B(points.config(point.axes, inputs)) if point.axes["architecture"] == "hf" else 0
+        return CHILD_MIB["train"] * 2**20 + weights
+    phase = points.phase(point.axes)
+    comes_and_goes = counted.activations_B
+    if phase == "train":
+        # Activations are forgotten as gradients come to be. At the end of a step, two tensors as large as the largest
+        # matrix live beside all gradients: a tied table's gradients before they are summed, or AdamW's intermediates.
+        comes_and_goes = max(comes_and_goes, counted.gradients_B + 2 * _table_B(point, inputs))
+    stays = counted.weights_B + counted.optimizer_B + counted.state_B
+    return CHILD_MIB[phase] * 2**20 + stays + round(growth[phase] * comes_and_goes)
+
+
+def _table_B(point: Point, inputs: Inputs) -> int:
+    """Bytes of the table of tokens, the largest matrix of nearly every language model; 0 where the Config has none."""
+    config = points.config(point.axes, inputs)
+    width = getattr(config, "embedding", None) or getattr(config, "hidden", 0)
+    return int(getattr(config, "vocabulary", 0)) * int(width) * points.work(point.axes).weight_itemsize
 
 
 def _counted(point: Point, inputs: Inputs) -> Costs | None:

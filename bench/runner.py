@@ -112,7 +112,7 @@ class Sweep:
         device = str(point.axes["device"])
         if device.startswith("cuda") or (device == "auto" and self._run.host["accelerator"] is not None):
             return True  # the device's memory decides, and it is not the host's
-        need, have = planning.memory_B(point, self._run.inputs), host.usable_memory_B()
+        need, have = planning.least_memory_B(point, self._run.inputs), host.usable_memory_B()
         if need <= have:
             return True
         self._conclude(point, "does_not_fit", f"it needs at least {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB")
