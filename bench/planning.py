@@ -61,8 +61,9 @@ def _memory_B(point: Point, inputs: Inputs, growth: Mapping[str, float]) -> int:
 def _table_B(point: Point, inputs: Inputs) -> int:
     """Bytes of the table of tokens, the largest matrix of nearly every language model; 0 where the Config has none."""
     config = points.config(point.axes, inputs)
-    width = getattr(config, "embedding", None) or getattr(config, "hidden", 0)
-    return int(getattr(config, "vocabulary", 0)) * int(width) * points.work(point.axes).weight_itemsize
+    width: int = getattr(config, "embedding", getattr(config, "hidden", 0))
+    rows: int = getattr(config, "vocabulary", 0)
+    return rows * width * points.work(point.axes).weight_itemsize
 
 
 def _counted(point: Point, inputs: Inputs) -> Costs | None:

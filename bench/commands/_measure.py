@@ -99,7 +99,7 @@ def _dry_run(spec: Spec, inputs: Inputs) -> None:
     click.echo(
         f"\n{len(spec.points)} points in {processes} processes each; about "
         f"{least if least == most else f'{least} to {most}'}.\nMemory: exact counts of tensors plus "
-        f"{units.quantity(planning.CHILD_B, 'B')} for torch. Time: a guess at {planning.ASSUMED_FLOPS / 1e9:g} GFLOP/s."
+        f"{units.quantity(planning.CHILD_MIB['train'] * 2**20, 'B')} at most for torch. Time: a guess at {planning.ASSUMED_FLOPS / 1e9:g} GFLOP/s."
     )
 
 
