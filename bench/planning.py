@@ -9,11 +9,14 @@ from bench.inputs import NOTHING, Inputs
 from bench.points import Point
 from bench.record import Value
 from bench.spec import Spec
+from model import shapes
 from model.shapes import Costs, hf
 
 #: What a child holds before there is a model, MiB: the interpreter and torch's libraries, and what these set aside for
 #: themselves (20 in training, 12 and 8 in inference). Medians of torch 2.13 for the CPU on Linux.
 CHILD_MIB: Mapping[str, int] = {"train": 350, "prefill": 259, "decode": 258}
+#: A child that labels texts has scikit-learn beside it, which that takes, MiB.
+LABELLING_MIB = 72
 #: How much more the heap grows than the tensors that live at once, since glibc keeps blocks that were freed: fitted to
 #: 136 points of six architectures (tests.proofs.memory_prediction looks at others). Without that habit of glibc's
 #: (MALLOC_MMAP_THRESHOLD_=131072) training takes 1.0 to 1.06 times the tensors.
@@ -49,13 +52,31 @@ def _memory_B(point: Point, inputs: Inputs, growth: Mapping[str, float]) -> int:
         weights = hf.weights_B(points.config(point.axes, inputs)) if point.axes["architecture"] == "hf" else 0
         return CHILD_MIB["train"] * 2**20 + weights
     phase = points.phase(point.axes)
-    comes_and_goes = counted.activations_B
+    comes_and_goes = counted.activations_B - _untouched_B(point, inputs)
     if phase == "train":
         # Activations are forgotten as gradients come to be. At the end of a step, two tensors as large as the largest
         # matrix live beside all gradients: a tied table's gradients before they are summed, or AdamW's intermediates.
         comes_and_goes = max(comes_and_goes, counted.gradients_B + 2 * _table_B(point, inputs))
     stays = counted.weights_B + counted.optimizer_B + counted.state_B
-    return CHILD_MIB[phase] * 2**20 + stays + round(growth[phase] * comes_and_goes)
+    if phase != "train":
+        copies = _copies_B(point, counted)  # made once for all weights, so the heap does not outgrow them
+        comes_and_goes, stays = comes_and_goes - copies, stays + copies
+    libraries = CHILD_MIB[phase] + LABELLING_MIB * shapes.labels_texts(str(point.axes["architecture"]))
+    return libraries * 2**20 + stays + round(growth[phase] * comes_and_goes)
+
+
+def _copies_B(point: Point, counted: Costs) -> int:
+    """Bytes of the narrow copies of weights that autocast keeps, at most all that is counted as activations."""
+    work = points.work(point.axes)
+    if work.activation_itemsize >= work.weight_itemsize:
+        return 0
+    return min(counted.weights_B * work.activation_itemsize // work.weight_itemsize, counted.activations_B)
+
+
+def _untouched_B(point: Point, inputs: Inputs) -> int:
+    """Bytes that the architecture's shape says are counted but never written to."""
+    untouched = getattr(shapes.load(str(point.axes["architecture"])), "untouched_bytes", None)
+    return 0 if untouched is None else int(untouched(points.config(point.axes, inputs), points.work(point.axes)))
 
 
 def _table_B(point: Point, inputs: Inputs) -> int:

@@ -96,10 +96,12 @@ def _dry_run(spec: Spec, inputs: Inputs) -> None:
     least, most = (units.duration(seconds) for seconds in planning.estimate_s(spec, inputs))
     fewest = allotment.first_processes(spec.settings)
     processes = f"{fewest} to {spec.settings['repetitions']}" if fewest < int(spec.settings["repetitions"]) else fewest
+    libraries = units.quantity(planning.CHILD_MIB["train"] * 2**20, "B")
     click.echo(
         f"\n{len(spec.points)} points in {processes} processes each; about "
-        f"{least if least == most else f'{least} to {most}'}.\nMemory: exact counts of tensors plus "
-        f"{units.quantity(planning.CHILD_MIB['train'] * 2**20, 'B')} at most for torch. Time: a guess at {planning.ASSUMED_FLOPS / 1e9:g} GFLOP/s."
+        f"{least if least == most else f'{least} to {most}'}.\n"
+        f"Memory: counts of tensors, how far the heap outgrows them, and up to {libraries} for torch.\n"
+        f"Time: a guess at {planning.ASSUMED_FLOPS / 1e9:g} GFLOP/s."
     )
 
 
