@@ -30,10 +30,15 @@ def measure(spec, store, run=None):
     return run, runs.records(store, run), told
 
 
-def test_a_sweep_with_a_budget_has_the_quality_of_each_variant_beside_its_speed(small_spec, store, own_cache):
+def test_a_sweep_with_a_budget_has_the_quality_of_each_variant_beside_its_speed(small_spec, store, own_cache, tmp_path):
+    # so short a text that every window of it is graded within the limit, however busy the machine is
+    corpus = tmp_path / "short.txt"
+    corpus.write_text("".join(f"The cook boiled {i} eggs and gave the {i % 7} cats some milk.\n" for i in range(1000)))
     variants = {"workload": ["prefill", "decode"], "prune": [0, 0.5]}
-    _, records, told = measure(small_spec(variants, train_budget=1), store)
+    spec = small_spec(variants, train_budget=1)
+    _, records, told = measure(spec, store, runs.begin(spec, store, str(corpus)))
     assert [record.status for record in records] == ["ok"] * 4
+    assert len({record.metrics["delta_ln_perplexity"].n for record in records}) == 1
     for record in records:
         metrics = record.metrics
         assert metrics["latency_s"].value > 0
@@ -42,7 +47,7 @@ def test_a_sweep_with_a_budget_has_the_quality_of_each_variant_beside_its_speed(
         ratio = metrics["perplexity"].value / metrics["parent_perplexity"].value
         assert delta.value == pytest.approx(math.log(ratio), abs=1e-6)
         assert delta.low <= delta.value <= delta.high
-        assert delta.n > 900  # sequences of the default corpus
+        assert delta.n > 20
         plain = record.axes["prune"] == 0
         assert (metrics["same_top_1"].value == 1) == plain
         assert (delta.value == 0) == plain
