@@ -27,12 +27,12 @@ class _Commands(click.Group):
     """Commands by file name; each is imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(plugins.names("bench.commands"))
+        return [name.replace("_", "-") for name in plugins.names("bench.commands")]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        return cast(click.Command, plugins.load("bench.commands", cmd_name).command)
+        return cast(click.Command, plugins.load("bench.commands", cmd_name.replace("-", "_")).command)
 
 
 @click.command(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

@@ -32,3 +32,12 @@ def set_threads(asked: Value) -> int:
 def name(device: torch.device) -> str:
     """The device in words: `cpu`, or `cuda:0 (NVIDIA H100)`."""
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def limit_memory(device: torch.device, limit_B: int) -> None:
+    """Let this process take no more than `limit_B` bytes: of the GPU by torch's allocator, else of the machine."""
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(limit_B / total, 1.0), device)
+    else:
+        host.limit_own_memory(limit_B)

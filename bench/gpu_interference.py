@@ -1,8 +1,8 @@
 """What disturbed a block on a GPU: its clock, its temperature, and other processes on it.
 
 A block during which the GPU ran too slowly is discarded and repeated after a pause, as nvbench does (its options
-`--throttle-threshold`, by default 75 % of the default clock, and `--throttle-recovery-delay`, 0.05 s). So far this has
-met a double of NVML only, through the real pynvml: no GPU has been made to throttle for it.
+`--throttle-threshold`, by default 75 % of the default clock, and `--throttle-recovery-delay`, 0.05 s). It has
+watched a real H100 that ran undisturbed; throttling it has met as a double of NVML only, through the real pynvml.
 """
 
 import os

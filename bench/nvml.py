@@ -135,6 +135,10 @@ class Gpu:
         """All memory of the board."""
         return float(self._ask("nvmlDeviceGetMemoryInfo").total)
 
+    def free_memory_bytes(self) -> float:
+        """Memory of the board that nobody holds."""
+        return float(self._ask("nvmlDeviceGetMemoryInfo").free)
+
     def process_memory_bytes(self) -> dict[int, float | None]:
         """What each computing process holds, its CUDA context included, by number; None where it is not told."""
         return {process.pid: process.usedGpuMemory for process in self._ask("nvmlDeviceGetComputeRunningProcesses")}

@@ -46,11 +46,16 @@ def least_memory_B(point: Point, inputs: Inputs = NOTHING) -> int:
     return _memory_B(point, inputs, dict.fromkeys(HEAP_GROWTH, 1.0))
 
 
+def on_device_B(point: Point, inputs: Inputs = NOTHING) -> int:
+    """What the point's tensors take of a device that holds nothing else: the exact counts, without any library."""
+    return least_memory_B(point, inputs) - _libraries_B(point)
+
+
 def _memory_B(point: Point, inputs: Inputs, growth: Mapping[str, float]) -> int:
     counted = _counted(point, inputs)
     if counted is None:
         weights = hf.weights_B(points.config(point.axes, inputs)) if point.axes["architecture"] == "hf" else 0
-        return CHILD_MIB["train"] * 2**20 + weights
+        return _libraries_B(point) + weights
     phase = points.phase(point.axes)
     comes_and_goes = counted.activations_B - _untouched_B(point, inputs)
     if phase == "train":
@@ -61,8 +66,17 @@ def _memory_B(point: Point, inputs: Inputs, growth: Mapping[str, float]) -> int:
     if phase != "train":
         copies = _copies_B(point, counted)  # made once for all weights, so the heap does not outgrow them
         comes_and_goes, stays = comes_and_goes - copies, stays + copies
-    libraries = CHILD_MIB[phase] + LABELLING_MIB * shapes.labels_texts(str(point.axes["architecture"]))
-    return libraries * 2**20 + stays + round(growth[phase] * comes_and_goes)
+    return _libraries_B(point) + stays + round(growth[phase] * comes_and_goes)
+
+
+def _libraries_B(point: Point) -> int:
+    """What a child holds without a model."""
+    architecture = str(point.axes["architecture"])
+    try:
+        phase = points.phase(point.axes)
+    except Unsupported:
+        phase = "train"
+    return (CHILD_MIB[phase] + LABELLING_MIB * shapes.labels_texts(architecture)) * 2**20
 
 
 def _copies_B(point: Point, counted: Costs) -> int:

@@ -77,6 +77,8 @@ class Session:
         threads = devices.set_threads(axes["threads"])
         if not self._lean:
             self._rehearse()
+        if limit_B := self._settings.get("memory_limit_B"):
+            devices.limit_memory(self._device, int(limit_B))
         torch.manual_seed(int(axes["seed"]))
         self._start_ram = psutil.Process().memory_info().rss
         began = time.perf_counter()

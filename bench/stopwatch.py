@@ -32,7 +32,7 @@ class OnDevice:
     """Wraps a step that a CUDA device runs asynchronously: returns only when the device is done with it.
 
     Device events around the step give the device's own time; the wall time of the loop contains it, and the difference
-    bounds what the host adds. Events are made by `prepare`, outside the timed loop. It has met no real GPU yet.
+    bounds what the host adds. Events are made by `prepare`, outside the timed loop.
     """
 
     def __init__(self, step: Step) -> None:

@@ -31,7 +31,7 @@ from model.architectures import hf
 from model.shapes.hf import Config
 
 #: How torch, CUDA and its libraries say that memory ran out, where they raise a plain RuntimeError.
-_OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+_OUT_OF_MEMORY = ("can't allocate memory", "std::bad_alloc", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
 
 
 def failure(error: Exception) -> dict[str, str]:

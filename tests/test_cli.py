@@ -35,7 +35,19 @@ def results(tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["sweep"], ["run"], ["train"], ["generate"], ["classify"], ["report"], ["export"], ["doctor"], ["ceilings"]],
+    [
+        [],
+        ["sweep"],
+        ["run"],
+        ["train"],
+        ["generate"],
+        ["classify"],
+        ["report"],
+        ["export"],
+        ["doctor"],
+        ["ceilings"],
+        ["largest-batch"],
+    ],
 )
 def test_help_has_examples_and_fits_80_columns(pinchpoint, command):
     code, out, _ = pinchpoint(*command, "--help")

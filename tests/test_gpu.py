@@ -16,6 +16,7 @@ pytestmark = [
 DEVICES = [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cuda:0"]
 
 
+@pytest.mark.timeout(1200)  # each point needs seconds for CUDA to start and for its power to be read
 @pytest.mark.parametrize("device", DEVICES)
 def test_every_workload_and_format_is_measured_or_unsupported_with_a_reason(tmp_path, small_spec, device):
     spec = small_spec(
@@ -23,7 +24,6 @@ def test_every_workload_and_format_is_measured_or_unsupported_with_a_reason(tmp_
             "device": device,
             "workload": ["train", "prefill", "decode"],
             "precision": ["fp32", "tf32", "amp-bf16", "amp-fp16", "bf16"],
-            "quantize": ["none", "int8-dynamic"],
         },
         rounds=6,
     )
@@ -32,7 +32,7 @@ def test_every_workload_and_format_is_measured_or_unsupported_with_a_reason(tmp_
         Sweep(spec, store, run, Progress(0)).measure()
         found = records(store, run)
     assert {record.status for record in found} <= {"ok", "unsupported"}
-    plain = [record for record in found if record.axes["precision"] == "fp32" and record.axes["quantize"] == "none"]
+    plain = [record for record in found if record.axes["precision"] == "fp32"]
     assert {record.status for record in plain} == {"ok"}
     for record in found:
         if record.status == "ok":

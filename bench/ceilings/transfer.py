@@ -1,4 +1,4 @@
-"""Host to device and back, from pinned and from pageable memory. It has met no real GPU yet."""
+"""Host to device and back, from pinned and from pageable memory."""
 
 from itertools import product
 

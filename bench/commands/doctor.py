@@ -43,11 +43,14 @@ def command(as_json: bool) -> int:
     """Show what this machine is, what can be run and read here, why the rest cannot, and what to change."""
     from dataclasses import asdict
 
+    from rich.console import Console
+
     from bench import environment, host
     from bench.executors.local import inspect
 
     facts = {name: value for name, value in host.describe().items() if name not in host.PRIVATE}
-    found = inspect()
+    with Console(stderr=True).status("Trying what can be run here; with a GPU this takes a minute or two."):
+        found = inspect()
     readable = environment.readable()
     advice = environment.warnings(facts | {"threads": facts["cores"]})
     if as_json:

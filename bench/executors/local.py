@@ -141,7 +141,7 @@ class Child:
         self._errors.close()
 
 
-def inspect(limit_s: float = 120.0) -> dict[str, Any]:
+def inspect(limit_s: float = 600.0) -> dict[str, Any]:
     """What a child finds that can be run and read on this machine (see `bench.capabilities`)."""
     try:
         found: dict[str, Any] = _ask_once({"do": "inspect"}, limit_s)["found"]

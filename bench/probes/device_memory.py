@@ -42,7 +42,7 @@ class DeviceMemory(Probe):
         import torch
 
         self._readings = {}
-        torch.cuda.init()  # before it there is no allocator whose peaks could be set back
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # before it there is no allocator whose peaks could be set back
         torch.cuda.reset_peak_memory_stats(self._device)
         return self
 

@@ -1,0 +1,86 @@
+"""The search for the largest batch, and what the command says; trials are real children under a real limit."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import control_group, planning, points
+from bench.largest_batch import MOST, RESOLUTION, Finder, most_trials, search
+
+FLAGS = ("-a", "transformer", "--hidden=64", "--vocabulary=4096", "--layers=2", "-p", "64", "-n", "64", "-q")
+
+
+@given(true=st.integers(0, MOST), guess=st.integers(0, 2 * MOST), most=st.sampled_from([1, 7, 1000, MOST]))
+def test_the_largest_is_found_in_a_logarithmic_number_of_trials(true, guess, most):
+    asked = []
+
+    def fits(size):
+        asked.append(size)
+        return size <= true
+
+    low, high = search(fits, guess, most)
+    assert low <= min(true, most) < high
+    assert high - low <= max(1, low * RESOLUTION)
+    assert len(asked) == len(set(asked)) <= most_trials(most)
+    assert all(1 <= size <= most for size in asked)
+
+
+@pytest.mark.parametrize("error", [0.9, 1.0, 1.1])
+def test_a_prediction_within_10_percent_spares_most_trials(error):
+    asked = []
+    search(lambda size: asked.append(size) or size <= 5000, round(5000 * error))
+    assert len(asked) <= 8
+
+
+def test_the_guess_is_the_largest_batch_that_is_predicted_to_fit():
+    finder = Finder(points.point({"architecture": "transformer"}), 2**30, on_gpu=False)
+    guess = finder.guess()
+    assert planning.memory_B(finder.with_batch(guess)) <= 2**30 < planning.memory_B(finder.with_batch(guess + 1))
+
+
+def test_what_a_gpu_holds_is_the_counts_alone():
+    point = points.point({"workload": "decode"})
+    counted = points.costs(point.axes)
+    assert planning.on_device_B(point) <= counted.memory_B < planning.on_device_B(point) + counted.activations_B + 1
+
+
+def test_the_largest_batch_is_found_within_a_real_limit_and_nobody_is_killed(pinchpoint):
+    kills = control_group.oom_kills()
+    code, out, _ = pinchpoint("largest-batch", *FLAGS, "--limit", "600MiB", "-o", "json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["limit_B"] == 600 * 2**20
+    fitting = {trial["batch_size"] for trial in told["trials"] if trial["reason"] is None}
+    assert told["largest_batch"] == max(fitting)
+    assert min(trial["batch_size"] for trial in told["trials"] if trial["reason"]) > max(fitting)
+    assert all(trial["peak_B"] <= told["limit_B"] for trial in told["trials"] if trial["reason"] is None)
+    assert control_group.oom_kills() == kills
+
+
+def test_where_nothing_fits_the_exit_code_says_so(pinchpoint):
+    code, out, _ = pinchpoint("largest-batch", *FLAGS, "--limit", "100MB")
+    assert code == 3
+    assert "Not even a batch of 1 fits into 95.4 MiB" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--limit", "much"], "write one as 2GiB or 500MB"),
+        (["--limit", "9000TiB"], "that are free"),
+        (["-b", "4"], "looks for one batch size"),
+        (["-s", "nano,tiny"], "looks for one batch size"),
+    ],
+)
+def test_bad_flags_are_told_in_a_sentence(pinchpoint, flags, said):
+    code, _, err = pinchpoint("largest-batch", *flags)
+    assert code == 2
+    assert said in err
+
+
+def test_what_is_not_in_the_way_of_a_batch_is_told(pinchpoint):
+    code, _, err = pinchpoint("largest-batch", "-w", "classify", "--limit", "600MiB", "-q")
+    assert code == 2
+    assert "labels none" in err
