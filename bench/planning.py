@@ -46,6 +46,14 @@ def least_memory_B(point: Point, inputs: Inputs = NOTHING) -> int:
     return _memory_B(point, inputs, dict.fromkeys(HEAP_GROWTH, 1.0))
 
 
+def resident_B(point: Point, inputs: Inputs = NOTHING) -> int:
+    """What lives through every iteration of the point, exactly: weights, gradients, optimizer state, and caches."""
+    counted = _counted(point, inputs)
+    if counted is None:
+        return least_memory_B(point, inputs) - _libraries_B(point)
+    return counted.weights_B + counted.gradients_B + counted.optimizer_B + counted.state_B
+
+
 def on_device_B(point: Point, inputs: Inputs = NOTHING) -> int:
     """What the point's tensors take of a device that holds nothing else: the exact counts, without any library."""
     return least_memory_B(point, inputs) - _libraries_B(point)

@@ -110,9 +110,14 @@ class Sweep:
     def _fits(self, point: Point) -> bool:
         """Whether the exact counts leave hope; otherwise the point is recorded as `does_not_fit`, untried."""
         device = str(point.axes["device"])
-        if device.startswith("cuda") or (device == "auto" and self._run.host["accelerator"] is not None):
-            return True  # the device's memory decides, and it is not the host's
-        need, have = planning.least_memory_B(point, self._run.inputs), host.usable_memory_B()
+        on_gpu = device.startswith("cuda") or (device == "auto" and self._run.host["accelerator"] is not None)
+        if not on_gpu:
+            need, have = planning.least_memory_B(point, self._run.inputs), host.usable_memory_B()
+        elif (board := self._run.host["accelerator_memory_B"]) is not None:
+            # What comes and goes is less on a GPU than is counted (fused kernels), so it refuses nothing.
+            need, have = planning.resident_B(point, self._run.inputs), int(board)
+        else:
+            return True
         if need <= have:
             return True
         self._conclude(point, "does_not_fit", f"it needs at least {need / 2**30:.1f} GiB of {have / 2**30:.1f} GiB")

@@ -1,13 +1,17 @@
 """The search for the largest batch, and what the command says; trials are real children under a real limit."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import control_group, planning, points
+from bench import control_group, planning, points, runs
 from bench.largest_batch import MOST, RESOLUTION, Finder, most_trials, search
+from bench.opening import open_store
+from bench.progress import Progress
+from bench.runner import Sweep
 
 FLAGS = ("-a", "transformer", "--hidden=64", "--vocabulary=4096", "--layers=2", "-p", "64", "-n", "64", "-q")
 
@@ -84,3 +88,14 @@ def test_what_is_not_in_the_way_of_a_batch_is_told(pinchpoint):
     code, _, err = pinchpoint("largest-batch", "-w", "classify", "--limit", "600MiB", "-q")
     assert code == 2
     assert "labels none" in err
+
+
+@pytest.mark.parametrize(("table", "fits"), [(1 << 24, False), (64, True)])
+def test_what_a_gpu_cannot_hold_at_rest_is_not_tried(tmp_path, small_spec, table, fits):
+    spec = small_spec({"device": "cuda", "vocabulary": table, "embedding": 1 << 10})
+    with open_store(str(tmp_path), create=True) as store:
+        run = runs.begin(spec, store, "")
+        gpu = {"accelerator": "a GPU", "accelerator_memory_B": 80e9}
+        Sweep(spec, store, replace(run, host=run.host | gpu), Progress(0)).measure()
+        (record,) = runs.records(store, run)
+    assert (record.status != "does_not_fit") == fits
