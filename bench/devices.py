@@ -35,7 +35,7 @@ def name(device: torch.device) -> str:
 
 
 def limit_memory(device: torch.device, limit_B: int) -> None:
-    """Let this process take no more than `limit_B` bytes: of the GPU by torch's allocator, else of the machine."""
+    """Refuse this process memory beyond `limit_B`: on a GPU by torch's allocator, else by `host.limit_own_memory`."""
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(limit_B / total, 1.0), device)

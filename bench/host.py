@@ -135,8 +135,8 @@ def return_freed_memory() -> None:
 def limit_own_memory(limit_B: int) -> None:
     """Let the kernel refuse this process memory far beyond `limit_B` bytes, and beyond what is free (Linux only).
 
-    Torch then reports that it is out of memory. The kernel counts what is asked for, touched or not: oneDNN leaves a
-    quarter of an LSTM's workspace untouched. So where there is room half as much again may be asked for; whether the
+    Torch then reports that it is out of memory. The kernel counts what is asked for, touched or not: oneDNN leaves
+    most of an LSTM's workspace untouched. So where there is room half as much again may be asked for; whether the
     limit was kept is told by the peak.
     """
     if sys.platform != "linux":

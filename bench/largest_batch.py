@@ -20,7 +20,7 @@ from bench.spec import SETTING_DEFAULTS
 MOST = 65_536
 #: The first step away from the prediction, as a share of it: most predictions are nearer than that.
 FIRST_STEP = 1 / 32
-#: A batch is the largest to within this share of it (to within 1 below 100).
+#: A batch is the largest to within this share of it (exactly below 200).
 RESOLUTION = 0.01
 _BLOCKS = 2
 
@@ -83,9 +83,13 @@ class Finder:
         return points.point(self.point.axes | {"batch_size": batch_size})
 
     def predicted_B(self, batch_size: int) -> int:
-        """What the batch is predicted to take."""
+        """What the batch is predicted to take. Decoding begins with reading the prompts, which often takes more."""
         predict = planning.on_device_B if self.on_gpu else planning.memory_B
-        return predict(self.with_batch(batch_size), self.inputs)
+        point = self.with_batch(batch_size)
+        predicted = predict(point, self.inputs)
+        if point.axes["workload"] != "decode":
+            return predicted
+        return max(predicted, predict(points.point(point.axes | {"workload": "prefill"}), self.inputs))
 
     def guess(self) -> int:
         """The largest batch that is predicted to fit, at least 1."""
@@ -126,7 +130,7 @@ class Finder:
         facts = child.ask({"do": "build", "axes": point.axes, "settings": settings}, limit_s)["built"]["facts"]
         request = {"do": "block", "kind": "timed", "process": 0}
         blocks = [child.ask(request | {"round": round_}, limit_s)["block"]["readings"] for round_ in range(_BLOCKS)]
-        if self.on_gpu:
+        if str(facts["device"]).startswith("cuda"):
             return int(max(block["max_reserved_B"] for block in blocks))
         before = (facts.get(f"max_ram_{phase}_B", 0) for phase in ("build", "warmup"))
         return int(max(*before, *(block["max_ram_B"] for block in blocks)))

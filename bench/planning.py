@@ -32,6 +32,12 @@ ASSUMED_START_S = 4.0
 ASSUMED_PROCESS_S = 0.2
 
 
+def on_gpu(point: Point, machine: Mapping[str, Value | None]) -> bool:
+    """Whether the point runs on a GPU, as far as the host's description tells."""
+    device = str(point.axes["device"])
+    return device.startswith("cuda") or (device == "auto" and machine["accelerator"] is not None)
+
+
 def memory_B(point: Point, inputs: Inputs = NOTHING) -> int:
     """The most that a child will hold for the point, estimated: exact counts of the model's tensors, what a child holds
     without a model, and how far the heap outgrows the tensors that come and go.

@@ -109,9 +109,7 @@ class Sweep:
 
     def _fits(self, point: Point) -> bool:
         """Whether the exact counts leave hope; otherwise the point is recorded as `does_not_fit`, untried."""
-        device = str(point.axes["device"])
-        on_gpu = device.startswith("cuda") or (device == "auto" and self._run.host["accelerator"] is not None)
-        if not on_gpu:
+        if not planning.on_gpu(point, self._run.host):
             need, have = planning.least_memory_B(point, self._run.inputs), host.usable_memory_B()
         elif (board := self._run.host["accelerator_memory_B"]) is not None:
             # What comes and goes is less on a GPU than is counted (fused kernels), so it refuses nothing.

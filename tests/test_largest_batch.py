@@ -44,6 +44,14 @@ def test_the_guess_is_the_largest_batch_that_is_predicted_to_fit():
     assert planning.memory_B(finder.with_batch(guess)) <= 2**30 < planning.memory_B(finder.with_batch(guess + 1))
 
 
+def test_decoding_is_predicted_with_the_reading_of_its_prompts():
+    decode = Finder(
+        points.point({"workload": "decode", "architecture": "transformer", "size": "tiny"}), 0, on_gpu=False
+    )
+    prefill = replace(decode, point=points.point(decode.point.axes | {"workload": "prefill"}))
+    assert decode.predicted_B(300) == prefill.predicted_B(300) > planning.memory_B(decode.with_batch(300))
+
+
 def test_what_a_gpu_holds_is_the_counts_alone():
     point = points.point({"workload": "decode"})
     counted = points.costs(point.axes)
@@ -63,15 +71,17 @@ def test_the_largest_batch_is_found_within_a_real_limit_and_nobody_is_killed(pin
     assert control_group.oom_kills() == kills
 
 
-def test_where_nothing_fits_the_exit_code_says_so(pinchpoint):
-    code, out, _ = pinchpoint("largest-batch", *FLAGS, "--limit", "100MB")
+@pytest.mark.parametrize(("limit", "shown"), [("100MB", "95.4 MiB"), ("0", "0 B")])
+def test_where_nothing_fits_the_exit_code_says_so(pinchpoint, limit, shown):
+    code, out, _ = pinchpoint("largest-batch", *FLAGS, "--limit", limit)
     assert code == 3
-    assert "Not even a batch of 1 fits into 95.4 MiB" in out
+    assert f"Not even a batch of 1 fits into {shown}" in out
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
+        (["--limit", "1 parsec"], "write one as 2GiB or 500MB"),
         (["--limit", "much"], "write one as 2GiB or 500MB"),
         (["--limit", "9000TiB"], "that are free"),
         (["-b", "4"], "looks for one batch size"),

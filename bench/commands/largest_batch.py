@@ -65,7 +65,7 @@ def command(limit: int | None, output: str, quiet: bool, **flags: Any) -> int:
 
     On the CPU the limit is of the whole process, on a GPU of what torch's allocator takes.
     """
-    from bench import host, nvml, units
+    from bench import host, nvml, planning, units
     from bench.largest_batch import Finder
 
     chosen = parse("", "largest-batch", _options.given(flags, axes.AXES), {})
@@ -75,10 +75,10 @@ def command(limit: int | None, output: str, quiet: bool, **flags: Any) -> int:
         )
     chosen, inputs = _inputs.resolve(chosen, flags)
     (point,) = chosen.points
-    device = str(point.axes["device"])
-    on_gpu = device.startswith("cuda") or (device == "auto" and bool(nvml.describe()))
+    on_gpu = planning.on_gpu(point, host.describe())
     if on_gpu:
-        with nvml.gpu(device if device.startswith("cuda") else "cuda:0") as gpu:
+        device = str(point.axes["device"])
+        with nvml.gpu("cuda" if device == "auto" else device) as gpu:
             free = int(gpu.free_memory_bytes())
     else:
         free = host.available_memory_B()
@@ -88,7 +88,8 @@ def command(limit: int | None, output: str, quiet: bool, **flags: Any) -> int:
             "Give a smaller --limit, or close what fills the memory.",
         )
     corpus = flags["corpus"]
-    finder = Finder(point, limit or int(free * FREE_SHARE), on_gpu, str(corpus.resolve()) if corpus else None, inputs)
+    limit = int(free * FREE_SHARE) if limit is None else limit
+    finder = Finder(point, limit, on_gpu, str(corpus.resolve()) if corpus else None, inputs)
     found, trials = finder.find(lambda size: None if quiet else click.echo(f"trying a batch of {size}", err=True))
     if output == "json":
         told = {"largest_batch": found or None, "limit_B": finder.limit_B, "trials": [asdict(each) for each in trials]}

@@ -39,6 +39,9 @@ def prove(quick: bool) -> Outcome:
         again = replace(finder, limit_B=int(finder.limit_B * AGAIN)).try_(found) if found else None
         beyond = finder.try_(max(found + 1, round(found * BEYOND)))
         verified = again is not None and again.fits and not beyond.fits
+        for name, trial in (("again", again), ("beyond", beyond)):
+            told = "out of memory" if trial is None or trial.peak_B is None else f"{trial.peak_B / finder.limit_B:.1%}"
+            print(f"{name} {trial.batch_size if trial else 0}: {told} of the limit")
         good &= verified
         most = max(most, len(trials))
         peak = max((trial.peak_B or 0 for trial in trials if trial.fits), default=0)
