@@ -1,5 +1,6 @@
 """What several tests need: small sweeps, and a cache of their own so that no test touches the user's."""
 
+import signal
 import sys
 
 import pytest
@@ -10,6 +11,9 @@ from bench import cli, spec
 #: A test never depends on how fast the machine is.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+# What runs in the background of a shell ignores Ctrl-C, and so would every command that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Dimensions so small that a point takes milliseconds; what is measured is not of interest, that it is measured is.
 SMALL = {"vocabulary": 64, "embedding": 8, "hidden": 8, "sequence_length": 4, "generated_length": 2}

@@ -10,7 +10,7 @@ from bench.errors import UserError
 from bench.executors.local import Child, ChildFailed, cache_folder
 from bench.record import Value
 
-#: A ceiling that has not been found by then is given up: all together took 36 s on two quiet cores.
+#: A ceiling that has not been found by then is given up: all together took 43 s on two cores.
 LIMIT_S = 180.0
 
 #: Called before each ceiling with its name, how many are done, and how many there are.
