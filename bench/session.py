@@ -26,6 +26,11 @@ MOST_ITERATIONS = 10_000
 #: long, and three of them at least, which fill caches and buffers.
 _LEAN_WARMUP_S = 0.05
 
+#: Before a block the work runs untimed for so long, at least once: its threads sleep and the caches are another's after
+#: others' turns, which made the first iterations of nano models slower by 20 to 100 %. Work whose iterations are longer
+#: than the second figure hardly feels it, and does without.
+_LEAD_IN_S, _NO_LEAD_IN_S = 0.01, 0.5
+
 #: The size of a rehearsal before the measurement, and what takes long or cannot be had with a batch of one.
 _REHEARSAL: dict[str, Value] = {
     "size": "nano",
@@ -67,6 +72,7 @@ class Session:
         self.step: Step = lambda: None
         self._on_device: OnDevice | None = None
         self._block_iterations = 1
+        self._lead_in = 0
         self._start_ram = 0
 
     def build(self) -> dict[str, Any]:
@@ -99,6 +105,8 @@ class Session:
             limit_s = float(self._settings["warmup_limit"])
             warmup = warm_up(self._time, min(limit_s, _LEAN_WARMUP_S) if self._lean else limit_s)
         self._block_iterations = _iterations(float(self._settings["block_seconds"]), warmup.iteration_s)
+        short = warmup.iteration_s < _NO_LEAD_IN_S
+        self._lead_in = _iterations(_LEAD_IN_S, warmup.iteration_s) if short else 0
         facts |= {
             "device": devices.name(self._device),
             "threads": threads,
@@ -214,6 +222,7 @@ class Session:
 
     def _watched(self, window_s: float) -> tuple[list[int], dict[str, float]]:
         """The samples of a block, and what disturbed the machine meanwhile."""
+        self._time(self._lead_in)
         before = self._watch.look()
         samples = self._samples(window_s)
         after = self._watch.look()

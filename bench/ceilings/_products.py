@@ -21,8 +21,11 @@ DTYPES = {
     "int8": torch.int8,
 }
 
-#: Idle threads of OpenBLAS spin for 2^26 ticks (its THREAD_TIMEOUT): 26 ms at 2.6 GHz, taken from whoever runs next.
-SETTLE_S = 0.03
+NUMPY = "numpy.matmul"
+#: Idle threads of numpy's OpenBLAS spin for 2^26 ticks (its THREAD_TIMEOUT), and torch's threads, woken meanwhile,
+#: share a core for longer: on two cores a fifth of their blocks took five times as long 30 ms after numpy, 2 % of them
+#: after 100 ms.
+SETTLE_S = 0.1
 
 
 def formats(device: torch.device) -> tuple[str, ...]:
@@ -33,11 +36,6 @@ def formats(device: torch.device) -> tuple[str, ...]:
 def unit(dtype: str) -> str:
     """What a product's work is counted in: 2 m n k, integer operations for int8."""
     return "OP/s" if dtype == "int8" else "FLOP/s"
-
-
-def pause_s(dtype: str, setting: Setting, device: torch.device) -> float:
-    """How long to wait before each turn: only where numpy's OpenBLAS is among the contenders."""
-    return SETTLE_S if _numpy_joins(dtype, setting, device) else 0.0
 
 
 def _numpy_joins(dtype: str, setting: Setting, device: torch.device) -> bool:
@@ -63,7 +61,7 @@ def contenders(
         except (RuntimeError, NotImplementedError) as error:
             refusal = " ".join(str(error).split())[:200]
             continue
-        found[name] = Contender(timed(step, device), 2.0 * m * n * k)
+        found[name] = Contender(timed(step, device), 2.0 * m * n * k, SETTLE_S * (name == NUMPY))
     if not found:
         raise Unsupported(f"torch {torch.__version__} multiplies no {dtype} matrices on {device}: {refusal}.")
     return found
@@ -97,7 +95,7 @@ def _steps(m: int, n: int, k: int, dtype: str, setting: Setting, device: torch.d
         yield "oneDNN, packed weight", lambda: onednn(left, packed, None, "none", [], "")
     if _numpy_joins(dtype, setting, device):
         a, b, out = left.numpy(), right.numpy(), result.numpy()
-        yield "numpy.matmul", lambda: np.matmul(a, b, out=out)
+        yield NUMPY, lambda: np.matmul(a, b, out=out)
 
 
 def _packed(weight: Tensor, rows: int) -> Tensor | None:

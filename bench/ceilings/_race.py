@@ -30,10 +30,14 @@ MOST_ITERATIONS = 2_000
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to do the work: how it is timed, and how much work (FLOP, B, calls) one iteration does."""
+    """One way to do the work: how it is timed, and how much work (FLOP, B, calls) one iteration does.
+
+    `settle_s` passes after each of its turns: how long its library's idle threads disturb whoever is next.
+    """
 
     timed: Timed
     work: float
+    settle_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,19 +62,18 @@ def timed(step: Step, device: torch.device) -> Timed:
     return by_events
 
 
-def rounds(
-    contenders: Mapping[str, Contender], count: int, *, limit_s: float = math.inf, pause_s: float = 0.0
-) -> dict[str, list[float]]:
+def rounds(contenders: Mapping[str, Contender], count: int, *, limit_s: float = math.inf) -> dict[str, list[float]]:
     """Work per second of each contender in each round; all take turns in random order, so that drift meets all alike.
 
-    After `limit_s` seconds no round begins, except up to `FEWEST_ROUNDS`. `pause_s` passes before each turn.
+    After `limit_s` seconds no round begins, except up to `FEWEST_ROUNDS`.
     """
     iterations = {name: _iterations(contender) for name, contender in contenders.items()}
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     order = random.Random(0)  # noqa: S311 - an order, no secret
     for _, name in turns(_in_time(count, limit_s), lambda _: list(contenders), order):
-        time.sleep(pause_s)
-        rates[name].append(contenders[name].work / min(contenders[name].timed(iterations[name])))
+        contender = contenders[name]
+        rates[name].append(contender.work / min(contender.timed(iterations[name])))
+        time.sleep(contender.settle_s)
     return rates
 
 
@@ -84,21 +87,22 @@ def _in_time(count: int, limit_s: float) -> Iterator[int]:
 
 def _iterations(contender: Contender) -> int:
     contender.timed(1)  # the first call makes buffers and chooses kernels
-    typical_s = min(contender.timed(1))
+    typical_s = min(contender.timed(3))
+    time.sleep(contender.settle_s)
     return min(max(round(BLOCK_S / max(typical_s, 1e-9)), 1), MOST_ITERATIONS)
 
 
-def fastest(contenders: Mapping[str, Contender], *, limit_s: float = 3.0, pause_s: float = 0.0) -> Winner:
+def fastest(contenders: Mapping[str, Contender], *, limit_s: float = 3.0) -> Winner:
     """Search all contenders, then measure the best few anew: the best of many noisy samples would be too good.
 
     Raises ValueError where there is no contender.
     """
     finalists = dict(contenders)
     if len(contenders) > FINALISTS:
-        searched = rounds(contenders, SEARCH_ROUNDS, pause_s=pause_s)
+        searched = rounds(contenders, SEARCH_ROUNDS)
         ranked = sorted(contenders, key=lambda name: max(searched[name]), reverse=True)
         finalists = {name: contenders[name] for name in ranked[:FINALISTS]}
-    found = rounds(finalists, ROUNDS, limit_s=limit_s, pause_s=pause_s)
+    found = rounds(finalists, ROUNDS, limit_s=limit_s)
     best = max(found, key=lambda name: median(found[name]))
     return Winner(best, found[best])
 

@@ -26,8 +26,7 @@ def best_time(m: int, n: int, k: int, dtype: str, setting: Setting) -> Ceiling:
 def _race(m: int, n: int, k: int, dtype: str, setting: Setting) -> Winner:
     device = devices.resolve(setting.device)
     devices.set_threads(setting.threads)
-    pause_s = _products.pause_s(dtype, setting, device)
-    return fastest(_products.contenders(m, n, k, dtype, setting, device), pause_s=pause_s)
+    return fastest(_products.contenders(m, n, k, dtype, setting, device))
 
 
 def measure(setting: Setting) -> dict[str, Ceiling]:

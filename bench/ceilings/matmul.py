@@ -27,7 +27,7 @@ GPU_SHAPES = (
 )
 
 #: The plain kernel of each library, which search the shapes: what suits OpenBLAS best need not suit oneDNN or MKL.
-PLAIN = ("torch.mm", "torch._int_mm", "numpy.matmul")
+PLAIN = ("torch.mm", "torch._int_mm", _products.NUMPY)
 #: Shapes whose every kernel is tried, out of those searched.
 BEST_SHAPES = 3
 #: Where one product takes longer than that, a larger one teaches nothing (fp16 on many CPUs is emulated).
@@ -51,8 +51,7 @@ def measure(setting: Setting) -> dict[str, Ceiling]:
 
 def peak(dtype: str, label: str, setting: Setting, device: torch.device) -> Ceiling:
     """The best product of two matrices in `dtype`. Raises `Unsupported` where there is none."""
-    pause_s = _products.pause_s(dtype, setting, device)
-    winner = fastest(finalists(dtype, setting, device), pause_s=pause_s)
+    winner = fastest(finalists(dtype, setting, device))
     return as_rate(winner, _products.unit(dtype), label, winner.name)
 
 
@@ -63,7 +62,7 @@ def finalists(dtype: str, setting: Setting, device: torch.device) -> dict[str, C
         for kernel, contender in found.items():
             searched[_name(kernel, sides)] = contender
             shapes[_name(kernel, sides)] = sides
-    rates = rounds(searched, SEARCH_ROUNDS, pause_s=_products.pause_s(dtype, setting, device))
+    rates = rounds(searched, SEARCH_ROUNDS)
     ranked = sorted(searched, key=lambda name: max(rates[name]), reverse=True)
     best = list(dict.fromkeys(shapes[name] for name in ranked))[:BEST_SHAPES]
     return {

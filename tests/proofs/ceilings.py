@@ -15,7 +15,7 @@ import torch
 
 from bench import devices, units
 from bench.ceilings import Setting, _products, bandwidth, matmul
-from bench.ceilings._race import Contender, Timed, fastest, rounds, timed
+from bench.ceilings._race import SEARCH_ROUNDS, Contender, Timed, fastest, rounds, timed
 from bench.intervals import median_interval
 from tests.proofs.proof import Outcome, main, table
 
@@ -58,9 +58,9 @@ def by(running: subprocess.Popen[str], what: str) -> Timed:
     return iterations
 
 
-def compared(ours: Contender, others: dict[str, Contender], n: int, pause_s: float) -> tuple[list[float], str]:
+def compared(ours: Contender, others: dict[str, Contender], n: int) -> tuple[list[float], str]:
     """Ours over the best of the others in each of n rounds, and which was best by its median."""
-    found = rounds({"ours": ours, **others}, n, pause_s=pause_s)
+    found = rounds({"ours": ours, **others}, n)
     best = max(others, key=lambda name: median(found[name]))
     print(f"ours {median(found['ours']):.4g}/s, {best} {median(found[best]):.4g}/s")
     return [mine / theirs for mine, theirs in zip(found["ours"], found[best], strict=True)], best
@@ -69,19 +69,20 @@ def compared(ours: Contender, others: dict[str, Contender], n: int, pause_s: flo
 def products(setting: Setting, n: int) -> tuple[list[float], str]:
     """Our fp32 peak over the best of a search of other shapes with the plain calls of both libraries."""
     finalists = matmul.finalists("fp32", setting, CPU)
-    winner = fastest(finalists, pause_s=_products.SETTLE_S)
+    winner = fastest(finalists)
     print(f"matmul: our winner is {winner.name}")
     others = {f"{name} {m}x{n}x{k}": each for m, n, k in SHAPES for name, each in plain_products(m, n, k).items()}
-    searched = rounds(others, 3, pause_s=_products.SETTLE_S)
+    searched = rounds(others, SEARCH_ROUNDS)
     ranked = sorted(others, key=lambda name: max(searched[name]), reverse=True)[:REFERENCES]
-    return compared(finalists[winner.name], {name: others[name] for name in ranked}, n, _products.SETTLE_S)
+    return compared(finalists[winner.name], {name: others[name] for name in ranked}, n)
 
 
 def plain_products(m: int, n: int, k: int) -> dict[str, Contender]:
     left, right, result = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
     a, b, out = left.numpy(), right.numpy(), result.numpy()
     steps = {"torch": lambda: torch.mm(left, right, out=result), "numpy": lambda: np.matmul(a, b, out=out)}
-    return {name: Contender(timed(step, CPU), 2.0 * m * n * k) for name, step in steps.items()}
+    settle_s = {"torch": 0.0, "numpy": _products.SETTLE_S}
+    return {name: Contender(timed(step, CPU), 2.0 * m * n * k, settle_s[name]) for name, step in steps.items()}
 
 
 def memory(setting: Setting, n: int) -> Iterator[tuple[str, list[float], str]]:
@@ -94,7 +95,7 @@ def memory(setting: Setting, n: int) -> Iterator[tuple[str, list[float], str]]:
             winner = fastest(contenders)
             print(f"{what}: our winner is {winner.name}")
             in_c = Contender(by(running, what), times * buffers.size_B)
-            yield what, *compared(contenders[winner.name], {f"{what} in C": in_c}, n, 0.0)
+            yield what, *compared(contenders[winner.name], {f"{what} in C": in_c}, n)
 
 
 def prove(quick: bool) -> Outcome:
