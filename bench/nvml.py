@@ -266,19 +266,26 @@ def describe() -> list[dict[str, str | float | None]]:
     """Each GPU of the machine, for the host's description; empty without NVML. None where a GPU does not tell."""
     try:
         with gpus() as found:
-            return [
-                {
-                    "name": gpu.name(),
-                    "memory_B": _told(gpu.memory_bytes),
-                    "power_limit_W": _told(gpu.power_limit_watts),
-                    "default_power_limit_W": _told(gpu.default_power_limit_watts),
-                    "max_sm_clock_Hz": _told(gpu.max_sm_clock_hertz),
-                    "driver": driver_version(),
-                }
-                for gpu in found
-            ]
+            return [_description(each) for each in found]
     except (Unsupported, GpuLost):
         return []
+
+
+def describe_one(device: str) -> dict[str, str | float | None]:
+    """The GPU that torch calls `device`, as `describe` tells it. Raises `Unsupported` or `GpuLost` as `gpu` does."""
+    with gpu(device) as found:
+        return _description(found)
+
+
+def _description(gpu: Gpu) -> dict[str, str | float | None]:
+    return {
+        "name": gpu.name(),
+        "memory_B": _told(gpu.memory_bytes),
+        "power_limit_W": _told(gpu.power_limit_watts),
+        "default_power_limit_W": _told(gpu.default_power_limit_watts),
+        "max_sm_clock_Hz": _told(gpu.max_sm_clock_hertz),
+        "driver": driver_version(),
+    }
 
 
 def _told(query: Callable[[], float]) -> float | None:

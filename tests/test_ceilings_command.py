@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
-from bench import ceilings, host
+from bench import ceilings, host, nvml
 from bench.ceilings import Ceiling, Measured, _cache, _gather
-from bench.errors import UserError
+from bench.errors import Unsupported, UserError
 
 FACTS = host.describe()
 
@@ -119,6 +119,105 @@ def test_ceilings_of_a_busy_machine_say_so(pinchpoint, gathered, monkeypatch, lo
 def test_json_holds_every_interval(pinchpoint, gathered):
     _, out, _ = pinchpoint("ceilings", "-o", "json")
     assert json.loads(out)["ceilings"]["bandwidth"]["read_B_per_s"]["low"] == 1.9e10
+
+
+def on_a_gpu(**changed):
+    """Made-up ceilings of an H100; nothing on the machine of the tests is asked for them."""
+    figures = {
+        "bandwidth": {"read_B_per_s": Ceiling(2.68e12, "B/s", 1, "read, memory", 2.6e12, 2.7e12, 9, how="vector_norm")},
+        "matmul": {
+            "matmul_tf32_FLOP_per_s": ceilings.missing("matmul, tf32", "FLOP/s", 1, "Out of memory."),
+            "matmul_bf16_FLOP_per_s": Ceiling(
+                692.3e12, "FLOP/s", 1, "matmul, bf16", 690e12, 694e12, 9, how="torch.mm 12288x12288x12288"
+            ),
+        },
+        "kernel": {"one_row_bf16_B_per_s": Ceiling(2e12, "B/s", 1, "one-row product, bf16", how="torch.mv [b]")},
+    }
+    return measured(**{"ceilings": figures} | changed)
+
+
+@pytest.fixture
+def h100(monkeypatch):
+    """What NVML tells of the GPU; a test may change it."""
+    told = {"name": "NVIDIA H100 80GB HBM3", "memory_B": 81559 * 2.0**20, "power_limit_W": 700.0}
+    asked = []
+
+    def describe_one(device):
+        asked.append(device)
+        return told
+
+    monkeypatch.setattr(nvml, "describe_one", describe_one)
+    monkeypatch.setattr(_gather, "gather", lambda *_: on_a_gpu())
+    return told | {"told": told, "asked": asked}
+
+
+def test_the_datasheet_stands_beside_what_was_measured_with_the_share_reached(pinchpoint, own_folder, h100):
+    _, out, err = pinchpoint("ceilings")
+    table = {line[:16].strip(): line for line in out.splitlines()}
+    shares = " ".join(out.split())
+    assert "Datasheet: NVIDIA H100 SXM, dense, from secondary tables" in shares
+    assert "989 TFLOP/s," in table["matmul, bf16"]
+    assert "70 %" in shares
+    assert "3.05 TiB/s," in table["read, memory"]
+    assert "80 %" in shares
+    assert "494 TFLOP/s" in table["matmul, tf32"]  # not measured, so no share of it
+    assert "TiB/s," not in table["one-row product,"]
+    assert "12288x12288x12288" in out
+    assert max(len(line) for line in out.splitlines()[1:]) <= 80
+    assert h100["asked"] == ["cuda"]
+    assert err == ""
+
+
+def test_on_a_wide_terminal_figure_and_share_stand_in_one_line(pinchpoint, own_folder, h100, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    _, out, _ = pinchpoint("ceilings")
+    assert "989 TFLOP/s, 70 %" in out
+
+
+def test_a_power_limit_below_the_datasheets_is_told(pinchpoint, own_folder, h100):
+    h100["told"]["power_limit_W"] = 500.0
+    _, out, _ = pinchpoint("ceilings")
+    assert "Its power limit is 500 W; the datasheet's is 700 W." in " ".join(out.split())
+
+
+def test_json_has_the_datasheet_with_its_sources_and_the_kept_file_has_not(pinchpoint, own_folder, h100):
+    _, out, _ = pinchpoint("ceilings", "-o", "json")
+    found = json.loads(out)["datasheet"]
+    bf16 = found["ceilings"]["matmul"]["matmul_bf16_FLOP_per_s"]
+    assert (found["reason"], found["device"]["name"], bf16["value"]) == (None, "NVIDIA H100 SXM", 989e12)
+    assert bf16["share"] == pytest.approx(0.7)
+    assert bf16["standing"] == found["device"]["peaks"]["standing"] == "secondary"
+    assert bf16["sources"] == found["device"]["peaks"]["sources"] != []
+    (kept,) = own_folder.glob("ceilings-*")
+    assert json.loads(out).keys() - json.loads(kept.read_text()).keys() == {"datasheet"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("NVIDIA A10G", "'NVIDIA A10G' is not in the catalogue."), ("Tesla T4", "with 16.0 GiB; this one has 79.6 GiB.")],
+)
+def test_a_device_that_is_not_known_gets_one_line_and_no_column(pinchpoint, own_folder, h100, name, reason):
+    h100["told"]["name"] = name
+    _, out, _ = pinchpoint("ceilings")
+    assert reason in " ".join(out.split())
+    assert "reached" not in out
+    assert json.loads(pinchpoint("ceilings", "-o", "json")[1])["datasheet"]["device"] is None
+
+
+def test_a_gpu_that_nvml_does_not_find_is_not_known_for_that_reason(pinchpoint, own_folder, h100, monkeypatch):
+    def describe_one(_):
+        raise Unsupported("There is no NVIDIA driver on this machine.")
+
+    monkeypatch.setattr(nvml, "describe_one", describe_one)
+    assert "not known: There is no NVIDIA driver" in " ".join(pinchpoint("ceilings")[1].split())
+
+
+def test_ceilings_of_a_processor_are_never_held_against_a_gpu(pinchpoint, own_folder, h100, monkeypatch):
+    monkeypatch.setattr(_gather, "gather", lambda *_: on_a_gpu(device="cpu"))
+    monkeypatch.setattr(host, "describe", lambda: FACTS | {"cpu": "Intel(R) Xeon(R) Processor"})
+    _, out, _ = pinchpoint("ceilings", "--device", "cpu")
+    assert "'Intel(R) Xeon(R) Processor' names no model of a processor" in " ".join(out.split())
+    assert h100["asked"] == []
 
 
 def test_help_of_ceilings_has_examples_and_fits_80_columns(pinchpoint):
