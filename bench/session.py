@@ -23,8 +23,8 @@ from model.architectures import hf
 MOST_ITERATIONS = 10_000
 
 #: Whether the work settles is judged in the first processes of a point. Later ones repeat its first iterations for so
-#: long, and three of them at least, which fill caches and buffers.
-_LEAN_WARMUP_S = 0.05
+#: long, and three of them at least, which fill caches and buffers; each block then has a lead-in of its own.
+_LEAN_WARMUP_S = 0.02
 
 #: Before a block the work runs untimed for so long, at least once: its threads sleep and the caches are another's after
 #: others' turns, which made the first iterations of nano models slower by 20 to 100 %. Work whose iterations are longer
@@ -56,7 +56,9 @@ class Session:
         self._settings = dict(settings)
         self._inputs = subject.inputs(settings)
         self._device = devices.resolve(str(axes["device"]))
-        self._probes = {name: probes.load(name, str(self._device)) for name in probes.names()}
+        self._lean = bool(settings.get("lean"))
+        names = () if self._lean else probes.names()
+        self._probes = {name: probes.load(name, str(self._device)) for name in names}
         self._unavailable = {
             name: reason for name, probe in self._probes.items() if (reason := probe.unavailable()) is not None
         }
@@ -65,10 +67,7 @@ class Session:
         self._neighbours = Neighbours()
         self._gpu_watch = gpu_interference.GpuWatch(str(self._device)) if self._device.type == "cuda" else None
         self._unavailable |= self._watch.unavailable()
-        self._lean = bool(settings.get("lean"))
-        self._wanted = {
-            name: probe for name, probe in self._probes.items() if name not in self._unavailable and not self._lean
-        }
+        self._wanted = {name: probe for name, probe in self._probes.items() if name not in self._unavailable}
         self.step: Step = lambda: None
         self._on_device: OnDevice | None = None
         self._block_iterations = 1
@@ -98,7 +97,8 @@ class Session:
             step = self._on_device
         self.step = step
         load_s = time.perf_counter() - began
-        host.return_freed_memory()
+        if not self._lean:
+            host.return_freed_memory()
         if axes["compile"] == "compiled":
             facts |= self._compile(made)
         with self._memory("warmup", facts):

@@ -105,7 +105,8 @@ def reads(buffers: Buffers, setting: Setting, pool: ThreadPoolExecutor) -> dict[
     """Ways to read one buffer: torch's reductions, and the C library's memcmp of each thread's two halves."""
     a = buffers.a
     doubles = a.view(torch.float64)
-    steps: dict[str, Step] = {"vector_norm": lambda: torch.linalg.vector_norm(a)}
+    # which is fastest differs between makes of processors
+    steps: dict[str, Step] = {"vector_norm": lambda: torch.linalg.vector_norm(a), "torch.sum": lambda: torch.sum(a)}
     if a.device.type == "cpu":
         steps["torch.dot"] = lambda: torch.dot(doubles, doubles)
         steps["memcmp"] = _on_each(pool, setting.threads, buffers.size_B // 2, _compare(a))
