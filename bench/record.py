@@ -2,6 +2,7 @@
 
 Schema history:
     1  first release
+    2  what an iteration consists of (`observation`), the ceilings it is judged against, and interventions
 """
 
 from collections.abc import Mapping
@@ -10,11 +11,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from bench.errors import UserError
+from bench.observation import Observation
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-SCHEMA = 1
+SCHEMA = 2
 
 Value = int | float | str
 Status = Literal["ok", "oom", "timeout", "crashed", "unsupported", "does_not_fit", "interrupted"]
@@ -84,12 +86,37 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Ceiling(Metric):
+    """A measured maximum of the machine; `how` says by which kernel, on which shape or buffer it was reached."""
+
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One intervention on a point: its times under it, interleaved with those without, and what each resource gave.
+
+    `logs` are ln(time with / time without) of each pair of blocks; `rates` are, for each resource, ln(rate with / rate
+    without) as the machine attained it under the same intervention. A `null` one changed nothing. `reason` says why it
+    could not be tried.
+    """
+
+    name: str
+    logs: list[float]
+    rates: dict[str, float]
+    null: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Record:
     """One point measured once.
 
     `host` holds what `bench.host.describe` found; its `fingerprint` says whether two records may be compared at all.
     `facts` is what the child reports of the model it built (parameters, stored bytes, sparsity, corpus hash, resolved
-    device and threads); `unavailable` maps a probe to the reason why it could not read.
+    device and threads); `unavailable` maps a probe to the reason why it could not read. `observation` is what one of
+    its iterations consists of, `ceilings` what the machine can do at most, by the figure's name, and `experiments` what
+    interventions changed; each is empty where it was not looked at.
     """
 
     schema: int
@@ -109,6 +136,9 @@ class Record:
     blocks: list[Block]
     load_s: float | None = None
     warmup_s: float | None = None
+    observation: Observation | None = None
+    ceilings: dict[str, Ceiling] = field(default_factory=dict)
+    experiments: list[Experiment] = field(default_factory=list)
 
 
 @cache

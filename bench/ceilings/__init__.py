@@ -1,6 +1,8 @@
 """What this machine can do at most, measured: one file a ceiling, found by its name.
 
 Each file offers `measure(setting) -> dict[str, Ceiling]`, run in a child; the names of its figures end in their unit.
+The value of a ceiling is the median, over rounds, of the best iteration of each round: what the machine does when
+nobody disturbs it, without being a single lucky sample. `low` and `high` are the 95 % interval of that median.
 These are the *machine* rung of three that are never mixed up: the datasheet, the machine (measured here), and the
 kernel (`bench.ceilings.kernel`: the best that a library reaches for one very shape). No torch is imported here.
 """
@@ -9,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from bench.record import Metric
+from bench.record import Ceiling
 from model import plugins
+
+__all__ = ["Ceiling", "Measured", "Setting", "measure", "missing", "names", "scratch"]
 
 PACKAGE = "bench.ceilings"
 
@@ -22,17 +26,6 @@ class Setting:
     device: str
     threads: int
     folder: str
-
-
-@dataclass(frozen=True)
-class Ceiling(Metric):
-    """A measured maximum; `how` says by which kernel, on which shape or buffer it was reached.
-
-    The value is the median, over rounds, of the best iteration of each round: what the machine does when nobody
-    disturbs it, without being a single lucky sample. `low` and `high` are the 95 % interval of that median.
-    """
-
-    how: str = ""
 
 
 @dataclass(frozen=True)
