@@ -75,6 +75,16 @@ def memory_peak_B(pid: Pid = "self", root: Path = _ROOT) -> int | None:
     return _memory(pid, root, "memory.max_usage_in_bytes", "memory.peak")
 
 
+def memory_droppable_B(pid: Pid = "self", root: Path = _ROOT) -> int:
+    """Bytes of the group that are pages of files not read lately, which the kernel drops before it kills anyone."""
+    group = memory_group(pid, root)
+    for line in (_read(group.directory / "memory.stat") or "").splitlines() if group else ():
+        name, _, count = line.partition(" ")
+        if name == ("total_inactive_file" if group and group.version == 1 else "inactive_file"):
+            return int(count)
+    return 0
+
+
 def oom_kills(pid: Pid = "self", root: Path = _ROOT) -> int | None:
     """`Group.oom_kills` of the process' group (version 1: from Linux 4.13 on)."""
     group = memory_group(pid, root)
