@@ -5,7 +5,7 @@ and no name of a model or a workload. Everything is per iteration and in SI unit
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 #: What an operator does, as far as it decides which resource it can use up:
@@ -75,6 +75,8 @@ class Observation:
     stalled_s: float = 0.0
     working_set_B: int = 0
     clock_share: float | None = None
+    #: Bytes of one instance of each level of cache, by names such as `L2`; empty where they are not known.
+    caches_B: Mapping[str, int] = field(default_factory=dict)
     #: For each field that could not be had, the reason.
     unavailable: Mapping[str, str] | None = None
 

@@ -116,3 +116,25 @@ def _distance(anchor: Anchor, disc: Anchor, left: _Places, bottom: _Places) -> _
     across = np.maximum(np.maximum(left - disc.x, disc.x - left - anchor.width), 0)
     along = np.maximum(np.maximum(bottom - disc.y, disc.y - bottom - anchor.height), 0)
     return np.hypot(across, along) - disc.radius
+
+
+def spread(wanted: Sequence[float], least: float) -> list[float]:
+    """Places as near to `wanted` as they can be with `least` between neighbours, in the order given.
+
+    >>> spread([10.0, 10.0, 40.0], 4.0)
+    [12.0, 8.0, 40.0]
+    """
+    order = sorted(range(len(wanted)), key=lambda place: (wanted[place], -place))
+    groups: list[tuple[list[int], float]] = []  # members from the lowest up, and the middle of the group
+    for place in order:
+        members, middle = [place], wanted[place]
+        while groups and middle - groups[-1][1] < least * (len(members) + len(groups[-1][0])) / 2:
+            before, _ = groups.pop()
+            members = before + members
+            middle = sum(wanted[each] for each in members) / len(members)
+        groups.append((members, middle))
+    placed = [0.0] * len(wanted)
+    for members, middle in groups:
+        for rank, place in enumerate(members):
+            placed[place] = middle + least * (rank - (len(members) - 1) / 2)
+    return placed

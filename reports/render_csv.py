@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from bench.record import Record
-from reports import certainty
+from reports import certainty, verdict
 from reports.study import values
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def frame(records: list[Record]) -> "DataFrame":
 
     A metric without a value is missing (NaN), with its reason in `NAME_reason`, where it also stands why a value has no
     interval. `doubtful_times` and `doubtful_energy` hold the codes of the warnings that speak against these figures.
+    `wall` is what the point waits for, `wall_share` of its time, `proof` whether interventions confirm it.
     Counts of the shape are named `predicted_NAME`, facts of the model `model_NAME`, those of the machine `host_NAME`.
     """
     from pandas import DataFrame
@@ -43,6 +44,8 @@ def _row(given: Record) -> dict[str, Any]:
     row |= {"warnings": " ".join(sorted({warning.code for warning in record.warnings}))}
     row |= {"doubtful_times": " ".join(certainty.TIMES.found([record]))}
     row |= {"doubtful_energy": " ".join(certainty.NET_POWER.found([record]))}
+    if found := verdict.of(record):
+        row |= {"wall": found.wall, "wall_share": found.share, "proof": found.proof}
     return row | {"started_at": record.started_at, "finished_at": record.finished_at}
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bench.record import Metric, Record
 from bench.units import digits, quantity, scale
-from reports import certainty, labels, tables
+from reports import certainty, labels, tables, verdict
 from reports.study import Study, memory, metric, study, values
 from reports.tradeoffs import quality
 
@@ -22,6 +22,17 @@ _WIDEST = (16, 10)
 _GRADES = (("accuracy", "accuracy, %", 100), ("perplexity", "perplexity", 1))
 _DELTA = "Δ ln ppl"
 _DELTA_LEGEND = f"{_DELTA}: nats a token of held-out text above the plain fp32 model; 0.01 is 1 %."
+#: The head of the column of walls, and the words for those that are long.
+_WALL = "waits for"
+_SHORT_WALLS = {
+    "memory bandwidth": "memory",
+    "memory latency": "latency",
+    "memory capacity": "capacity",
+    "power or thermal": "clock",
+    "communication": "ranks",
+    "parallelism": "cores",
+    "unexplained": "?",
+}
 #: Columns of a console on which every table fits, to find how many it takes.
 _UNBOUNDED = 1000
 _SHORT = {"architecture": "model", "batch size": "batch", "precision, compression": "variant"}
@@ -34,8 +45,9 @@ _Column = tuple[str, list[str]]
 
 @dataclass(frozen=True)
 class _Shape:
-    """What a table shows: whether quality, whether more than throughput has its ±, and how long a value is unbroken."""
+    """What a table shows: the wall, quality, more than one ±, and how long a value is unbroken."""
 
+    walled: bool
     graded: bool
     precise: bool
     widest: int
@@ -71,12 +83,14 @@ def _legend(studied: Study, heads: Collection[str], precise: bool) -> list[str]:
 def _fitting(studied: Study, title: str, records: Sequence[Record], console: Console) -> tuple[Table, _Shape]:
     """The first table that fits the console, and its shape.
 
-    Names wrap earlier, then intervals but that of throughput give way, then quality: the report shows them.
+    Names wrap earlier, then intervals but that of throughput give way, then the wall, then quality: the report shows
+    them.
     """
     has_quality = _quality(records, precise=False) is not None
+    has_walls = any(_walls(records))
     shapes = [
-        _Shape(graded, precise, widest)
-        for graded in dict.fromkeys((has_quality, False))
+        _Shape(walled, graded, precise, widest)
+        for walled, graded in dict.fromkeys(((has_walls, has_quality), (False, has_quality), (False, False)))
         for precise in (True, False)
         for widest in _WIDEST
     ]
@@ -85,6 +99,12 @@ def _fitting(studied: Study, title: str, records: Sequence[Record], console: Con
         if console.measure(table, options=console.options.update(width=_UNBOUNDED)).minimum <= console.width:
             break
     return table, shape
+
+
+def _walls(records: Sequence[Record]) -> list[str]:
+    """What each record waits for, in a word; empty where that is not known."""
+    found = [verdict.of(record) for record in records]
+    return [_SHORT_WALLS.get(each.wall, each.wall) if each else "" for each in found]
 
 
 def _quality(records: Sequence[Record], *, precise: bool) -> _Column | None:
@@ -127,10 +147,15 @@ def _table(studied: Study, title: str, records: Sequence[Record], shape: _Shape)
     ]
     for place, record in enumerate(records):
         measured[place] += [Text(graded[1][place] if record.status == "ok" else "")] if graded else []
-    heads = (unit, "time", "memory", *([graded[0]] if graded else []))
+    walls = _walls(records) if shape.walled else []
+    for cells, wall in zip(measured, walls, strict=False):
+        cells += [Text(wall)]
+    heads = (unit, "time", "memory", *([graded[0]] if graded else []), *([_WALL] if walls else []))
     for index, head in enumerate(heads):
         widths = [len(cells[index]) for cells in measured]
-        table.add_column(head, justify="right", no_wrap=True, min_width=max(len(head), *widths))
+        table.add_column(
+            head, justify="left" if head == _WALL else "right", no_wrap=True, min_width=max(len(head), *widths)
+        )
     for names, cells in zip(named, measured, strict=True):
         table.add_row(*map(Text, names), *cells)
     return table

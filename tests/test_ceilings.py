@@ -14,7 +14,14 @@ from bench.executors.local import Child, cache_folder
 
 CPU = torch.device("cpu")
 
-SUFFIX = {"s": "_s", "B/s": "_B_per_s", "FLOP/s": "_FLOP_per_s", "OP/s": "_OP_per_s", "tokens/s": "_tokens_per_s"}
+SUFFIX = {
+    "s": "_s",
+    "B/s": "_B_per_s",
+    "FLOP/s": "_FLOP_per_s",
+    "OP/s": "_OP_per_s",
+    "tokens/s": "_tokens_per_s",
+    "places/s": "_places_per_s",
+}
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ TOUCHES_MODEL = (
 )
 REPORTS_MAY = (
     "bench.record",
+    "bench.observation",
     "bench.store",
     "bench.axes",
     "bench.kinds",

@@ -3,9 +3,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports import canvas, plots, plots_forest, plots_pareto
+from reports import canvas, plots, plots_forest, plots_pareto, plots_roofline, plots_walls
 from reports.plots_forest import Row
 from reports.plots_pareto import Disc
+from reports.plots_roofline import Mark, Roof
+from reports.plots_walls import Bar, Pull
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -32,6 +34,14 @@ def drawings() -> dict[str, str]:
         "forest": plots_forest.forest("Speed", [Row("nano", "bf16", 0, 1.5, 1.4, 1.6)], "times"),
         "dots": plots_forest.dots("Speed", [Row("nano", "1", 0, 9e3, 8e3, 9.5e3)], "tokens/s", "throughput", "more"),
         "pareto": pareto([disc("fp32", 1.0, 0.0), disc("bf16", 2.0, 0.001)]),
+        "roofline": plots_roofline.roofline(
+            "Speed",
+            [Roof("fp32", 5e11), Roof("fp32", 6e11, promised=True), Roof("memory", 6e10, sloping=True)],
+            [Mark("Decode", 2, 0.5, 1e10, 9e9, 1.1e10, "nano")],
+            "FLOP per byte",
+        ),
+        "walls": plots_walls.walls("Decode", [Bar("nano", {"compute": 0.7, "unexplained": 0.3})], {"compute": 0}),
+        "elasticities": plots_walls.elasticities("Time", [Pull("Decode", "memory", 0, 0.8, 0.7, 0.9)]),
         "loss": plots.loss_curve([5.0, 4.0], [5.1, 4.4]),
     }
 

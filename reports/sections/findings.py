@@ -1,5 +1,6 @@
 """The answer first: what was fastest, and what precision and compression bought, in words with their numbers."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from bench.record import Record
@@ -7,8 +8,10 @@ from bench.units import interval
 from reports import certainty, labels, tables
 from reports.document import Bullets, Paragraph, Part, Section
 from reports.estimate import Ratio, speed
+from reports.sections._wall_words import waits
 from reports.study import Pair, Study, metric, values
 from reports.tradeoffs import quality
+from reports.verdict import of as verdict_of
 
 ORDER = 10
 
@@ -29,7 +32,7 @@ _Compared = list[tuple[Pair, Ratio]]
 def build(study: Study) -> Section | None:
     """None where nothing was measured and nothing failed."""
     compared = [(pair, ratio) for pair in study.pairs if (ratio := speed(pair))]
-    items = [*_fastest(study), *_variants(study, compared)]
+    items = [*_walls(study), *_fastest(study), *_variants(study, compared)]
     number = len(study.records)
     gave = (
         f"{len(study.ok)} of {labels.count(number, 'configuration')}"
@@ -67,6 +70,18 @@ def _price(pair: Pair) -> str:
     if cost is None or cost.unit != "nat":
         return ""
     return f", for a Δ ln perplexity of {labels.unbroken(tables.difference(cost).text)}"
+
+
+def _walls(study: Study) -> list[tuple[str, str]]:
+    """What the points wait for, counted, the most frequent wall first; nothing where that is not known of any."""
+    found = Counter(each.wall for record in study.ok if (each := verdict_of(record)))
+    if not found:
+        return []
+    parts = [f"{number} {waits(wall)}" for wall, number in found.most_common()]
+    first, *rest = parts
+    number, words = first.split(" ", 1)
+    counted = f"{number} of {labels.count(len(study.ok), 'configuration')} wait{'s' * (number == '1')} {words}"
+    return [("What they wait for", f"{'; '.join([counted, *rest])}.")]
 
 
 def _fastest(study: Study) -> list[tuple[str, str]]:
