@@ -9,7 +9,8 @@ from typing import Any
 from bench import allotment, assessment, environment, points, summary
 from bench.errors import Unsupported, UserError
 from bench.inputs import Inputs
-from bench.record import SCHEMA, Block, Metric, MetricInfo, Record, Status, Value, Warn
+from bench.record import SCHEMA, Block, Metric, MetricInfo, Record, Status, Value, Warn, observation_of
+from bench.run_ceilings import key as ceilings_key
 from bench.spec import SETTING_DEFAULTS
 from bench.store import Run, Store
 
@@ -37,6 +38,7 @@ def record(
     first: Mapping[str, Any] = children[0] if children else {}
     facts = dict(first.get("facts", {}))
     counts, uncounted = _counts(point.axes, run.inputs, facts)
+    seen = next((child for child in children if "observation" in child), {})
     started = min((str(child["started_at"]) for child in children), default=now())
     return Record(
         schema=SCHEMA,
@@ -52,6 +54,7 @@ def record(
         facts=facts
         | {"interval_confidence": _confidence(run.settings)}
         | _told(uncounted)
+        | ({"unobserved": str(seen["unobserved"])} if "unobserved" in seen else {})
         | dict(stopping or {})
         | {f"setting_{name}": value for name, value in run.settings.items()},
         host=run.host,
@@ -60,6 +63,8 @@ def record(
         blocks=list(blocks),
         load_s=_median([child["load_s"] for child in children]),
         warmup_s=_median([child["warmup_s"] for child in children]),
+        observation=observation_of(seen.get("observation")),
+        ceilings=dict(run.ceilings.get(ceilings_key(point.axes, run.host), {})),
     )
 
 

@@ -47,7 +47,9 @@ def observe(
         raise Unsupported(f"An iteration takes {first_s:.0f} s; those up to {TOO_SLOW_S:g} s are observed.")
     samples, before, after = _under_counters(timed, first_s)
     iteration_s = median(samples)
-    unavailable = dict(after.unavailable) | {"clock_share": "It is not known at which clock the ceilings were measured."}
+    unavailable = dict(after.unavailable) | {
+        "clock_share": "It is not known at which clock the ceilings were measured."
+    }
     counts: Counts | None = None
     try:
         counts = operator_counts.count(step, model)

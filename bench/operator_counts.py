@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bench.observation import Kind
 from bench.modules import Modules
+from bench.observation import Kind
 from bench.operator_flops import flops, packed_B, product_shape
 from bench.operator_kinds import base, kind_of
 from bench.stopwatch import Step
@@ -37,12 +37,20 @@ FORMATS = {
 }
 #: They overwrite their first operand and read nothing of it.
 _OVERWRITES = frozenset(
-    "copy zero fill normal uniform random bernoulli exponential cauchy geometric log_normal eye".split()
-)
+    {
+        "copy", "zero", "fill", "normal", "uniform", "random", "bernoulli", "exponential", "cauchy",
+        "geometric", "log_normal", "eye",
+    }
+)  # fmt: skip
 #: Gathers that read a few rows or values of their first operand.
-_READS_ROWS = frozenset("embedding embedding_bag _embedding_bag index_select index gather take".split())
+_READS_ROWS = frozenset({"embedding", "embedding_bag", "_embedding_bag", "index_select", "index", "gather", "take"})
 #: They set memory aside and touch none of it.
-_SETS_ASIDE = frozenset("empty empty_like empty_strided new_empty new_empty_strided resize set empty_permuted".split())
+_SETS_ASIDE = frozenset(
+    {
+        "empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "resize", "set",
+        "empty_permuted",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

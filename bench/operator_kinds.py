@@ -4,19 +4,31 @@ from bench.observation import Kind
 
 #: Names, without namespace and trailing underscore, of what multiplies matrices.
 _PRODUCTS = frozenset(
-    "mm addmm bmm baddbmm addbmm mv addmv dot vdot inner outer ger addr matmul linear bilinear einsum tensordot _int_mm "
-    "_scaled_mm _grouped_mm _scaled_grouped_mm _weight_int8pack_mm _weight_int4pack_mm _weight_int4pack_mm_for_cpu "
-    "lstm gru rnn_tanh rnn_relu quantized_lstm quantized_gru linear_dynamic linear_dynamic_fp16 linear_relu_dynamic "
-    "_linear_pointwise _cudnn_rnn _cudnn_rnn_backward miopen_rnn cdist chain_matmul".split()
-)
+    {
+        "mm", "addmm", "bmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "vdot", "inner", "outer", "ger",
+        "addr", "matmul", "linear", "bilinear", "einsum", "tensordot", "_int_mm", "_scaled_mm", "_grouped_mm",
+        "_scaled_grouped_mm", "_weight_int8pack_mm", "_weight_int4pack_mm", "_weight_int4pack_mm_for_cpu",
+        "lstm", "gru", "rnn_tanh", "rnn_relu", "quantized_lstm", "quantized_gru", "linear_dynamic",
+        "linear_dynamic_fp16", "linear_relu_dynamic", "_linear_pointwise", "_cudnn_rnn", "_cudnn_rnn_backward",
+        "miopen_rnn", "cdist", "chain_matmul",
+    }
+)  # fmt: skip
 _PRODUCT_PARTS = ("conv", "mkldnn_rnn", "mkldnn_linear", "_sparse_mm", "_cslt_sparse_mm")
 _GATHERS = frozenset(
-    "embedding embedding_bag _embedding_bag _embedding_bag_forward_only embedding_dense_backward index_select index "
-    "_unsafe_index gather take take_along_dim index_add index_put _index_put_impl index_copy scatter scatter_add put "
-    "embedding_renorm".split()
-)
+    {
+        "embedding", "embedding_bag", "_embedding_bag", "_embedding_bag_forward_only",
+        "embedding_dense_backward", "index_select", "index", "_unsafe_index", "gather", "take",
+        "take_along_dim", "index_add", "index_put", "_index_put_impl", "index_copy", "scatter", "scatter_add",
+        "put", "embedding_renorm",
+    }
+)  # fmt: skip
 #: They read in an order that their data decide, or more than once, so bytes over bandwidth say nothing of them.
-_OTHERS = frozenset("sort argsort topk kthvalue unique _unique2 nonzero multinomial msort mode searchsorted".split())
+_OTHERS = frozenset(
+    {
+        "sort", "argsort", "topk", "kthvalue", "unique", "_unique2", "nonzero", "multinomial", "msort", "mode",
+        "searchsorted",
+    }
+)  # fmt: skip
 _COMMUNICATES = ("gloo:", "nccl:", "mpi:", "ucc:", "c10d::", "_c10d_functional::", "c10d_functional::")
 #: torch's own name for fetching a batch, and the name that a workload gives to what it does for its input.
 _INPUT, _INPUT_PARTS = "input", ("enumerate(DataLoader)", "DataLoader")

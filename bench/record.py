@@ -8,13 +8,15 @@ Schema history:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from bench.errors import UserError
 from bench.observation import Observation
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+T = TypeVar("T")
 
 SCHEMA = 2
 
@@ -149,24 +151,52 @@ def _adapter() -> "TypeAdapter[Record]":
 
 
 @cache
+def _observation_adapter() -> "TypeAdapter[Observation | None]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Observation | None)
+
+
+@cache
+def _ceiling_adapter() -> "TypeAdapter[Ceiling]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Ceiling)
+
+
+@cache
 def _block_adapter() -> "TypeAdapter[Block]":
     from pydantic import TypeAdapter
 
     return TypeAdapter(Block)
 
 
-def block_of(raw: object) -> Block:
-    """A block from a child's answer or a stored row. Raises `UserError` for what is none."""
+def _checked(adapter: "TypeAdapter[T]", raw: object, what: str) -> T:
     from pydantic import ValidationError
 
     try:
-        return _block_adapter().validate_python(raw)
+        return adapter.validate_python(raw)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
-            f"This is not a block of schema {SCHEMA}: {first['loc']}: {first['msg']}.",
+            f"This is not {what} of schema {SCHEMA}: {first['loc']}: {first['msg']}.",
             "Read the store with the pinchpoint that wrote it, or upgrade: pip install --upgrade pinchpoint.",
         ) from error
+
+
+def block_of(raw: object) -> Block:
+    """A block from a child's answer or a stored row. Raises `UserError` for what is none."""
+    return _checked(_block_adapter(), raw, "a block")
+
+
+def observation_of(raw: object) -> Observation | None:
+    """An observation from a child's report. Raises `UserError` for what is none."""
+    return _checked(_observation_adapter(), raw, "an observation")
+
+
+def ceiling_of(raw: object) -> Ceiling:
+    """A ceiling from a stored run. Raises `UserError` for what is none."""
+    return _checked(_ceiling_adapter(), raw, "a ceiling")
 
 
 def to_json(record: Record) -> str:

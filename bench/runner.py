@@ -190,6 +190,10 @@ class Sweep:
             for point in list(children):
                 if children[point].window_s > 0 and _OBSERVED - repetition in lacking[point]:
                     self._guard(children, point, self._block, "observed", _OBSERVED - repetition)
+            for point, measured in children.items():
+                if not any("observation" in each for each in self._store.children(self._run.run, point.id)):
+                    found = measured.child.observe(measured.left_s)
+                    self._store.add_to_child(self._run.run, point.id, measured.process, found)
             for measured in children.values():
                 measured.child.ask_to_finish()
             for measured in children.values():

@@ -10,7 +10,7 @@ from typing import Any, cast
 import psutil
 import torch
 
-from bench import devices, gpu_interference, host, interference, points, probes, subject, workloads
+from bench import devices, gpu_interference, host, interference, observer, points, probes, subject, workloads
 from bench.axes import AXES
 from bench.neighbours import Neighbours
 from bench.record import Block, MetricInfo, Value, Warn
@@ -72,6 +72,7 @@ class Session:
         self._on_device: OnDevice | None = None
         self._block_iterations = 1
         self._lead_in = 0
+        self._model: torch.nn.Module | None = None
         self._start_ram = 0
 
     def build(self) -> dict[str, Any]:
@@ -101,6 +102,8 @@ class Session:
             host.return_freed_memory()
         if axes["compile"] == "compiled":
             facts |= self._compile(made)
+        else:
+            self._model = made.model
         with self._memory("warmup", facts):
             limit_s = float(self._settings["warmup_limit"])
             warmup = warm_up(self._time, min(limit_s, _LEAN_WARMUP_S) if self._lean else limit_s)
@@ -219,6 +222,19 @@ class Session:
             readings=readings,
             warnings=[*(warning for probe in chosen for warning in probe.warnings()), *warnings],
         )
+
+    def observe(self) -> dict[str, Any]:
+        """What an iteration consists of, or the reason why that is not known: whatever goes wrong fails no point.
+
+        A compiled model is not hooked, as its code would then be compiled anew: its operators name no module.
+        """
+        self._time(self._lead_in)
+        try:
+            found = observer.observe(self.step, self._device, torch.get_num_threads(), self._model, self._time)
+        except Exception as error:  # noqa: BLE001 - the point has been measured; this is beside it
+            said = " ".join(str(error).split())[:300]
+            return {"observation": None, "unobserved": f"{type(error).__name__}: {said}"}
+        return {"observation": asdict(found)}
 
     def _watched(self, window_s: float) -> tuple[list[int], dict[str, float]]:
         """The samples of a block, and what disturbed the machine meanwhile."""

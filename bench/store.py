@@ -18,7 +18,7 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from bench.errors import UserError
 from bench.inputs import NOTHING, Inputs
-from bench.record import Block, Record, Value, block_of, from_json, upgrade
+from bench.record import Block, Ceiling, Record, Value, block_of, ceiling_of, from_json, upgrade
 
 #: Layout of the tables. A store with a higher number was written by a newer pinchpoint.
 LAYOUT = 1
@@ -76,6 +76,8 @@ class Run:
     corpus: str
     host: dict[str, Value | None]
     inputs: Inputs = NOTHING
+    #: By device and threads (`bench.run_ceilings.key`), then by the figure's name.
+    ceilings: dict[str, dict[str, Ceiling]] = dataclasses.field(default_factory=dict)
 
 
 class Store:
@@ -132,6 +134,12 @@ class Store:
         with self._writing() as connection:
             connection.execute(_runs.insert(), row | {"fingerprint": str(run.host["fingerprint"])})
 
+    def keep_ceilings(self, run: Run) -> None:
+        """Keep the ceilings of a run that was begun before they were known."""
+        with self._writing() as connection:
+            body = json.dumps(dataclasses.asdict(run))
+            connection.execute(_runs.update().where(_runs.c.run == run.run).values(body=body))
+
     def runs(self) -> list[Run]:
         """All runs, the oldest first."""
         with self._reading() as connection:
@@ -156,6 +164,13 @@ class Store:
         row = {"run": run, "point": point, "process": process, "body": json.dumps(report)}
         with self._writing() as connection:
             connection.execute(_children.insert(), row)
+
+    def add_to_child(self, run: str, point: str, process: int, more: dict[str, Any]) -> None:
+        """Add to what a process has reported."""
+        its = sql.and_(_children.c.run == run, _children.c.point == point, _children.c.process == process)
+        with self._writing() as connection:
+            report = json.loads(connection.execute(sql.select(_children.c.body).where(its)).scalar_one())
+            connection.execute(_children.update().where(its).values(body=json.dumps(report | more)))
 
     def children(self, run: str, point: str) -> list[dict[str, Any]]:
         """What each process of the point reported, in order."""
@@ -212,7 +227,11 @@ class Store:
 
 def _run(body: dict[str, Any]) -> Run:
     inputs = Inputs(**body.get("inputs", {}))
-    return Run(**(body | {"points": tuple(body["points"]), "inputs": inputs}))
+    ceilings = {
+        whose: {name: ceiling_of(raw) for name, raw in figures.items()}
+        for whose, figures in body.get("ceilings", {}).items()
+    }
+    return Run(**(body | {"points": tuple(body["points"]), "inputs": inputs, "ceilings": ceilings}))
 
 
 def unreadable(where: str, error: DatabaseError) -> UserError:

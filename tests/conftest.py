@@ -17,6 +17,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Dimensions so small that a point takes milliseconds; what is measured is not of interest, that it is measured is.
 SMALL = {"vocabulary": 64, "embedding": 8, "hidden": 8, "sequence_length": 4, "generated_length": 2}
+#: Ceilings take 40 s; no test measures them.
+NO_CEILINGS = "--ceilings=none"
 QUICKLY = {"repetitions": 1, "rounds": 2, "block_seconds": 0.001, "warmup_limit": 0}
 
 
@@ -41,7 +43,7 @@ def small_spec():
 @pytest.fixture
 def small_flags():
     """The same point as flags of the command line."""
-    return [f"--{name.replace('_', '-')}={value}" for name, value in (SMALL | QUICKLY).items()]
+    return [f"--{name.replace('_', '-')}={value}" for name, value in (SMALL | QUICKLY).items()] + [NO_CEILINGS]
 
 
 @pytest.fixture

@@ -120,6 +120,7 @@ def test_labels_that_cannot_be_used_are_told_before_anything_starts(pinchpoint, 
 
 def test_a_classifier_is_measured_over_the_users_texts(pinchpoint, tmp_path, labels):
     flags = ["--rounds=2", "--repetitions=1", "--block-seconds=0.001", "--warmup-limit=0", "-p", "16", "-b", "3"]
+    flags.append("--ceilings=none")
     command = ["sweep", "ci", "-a", "classifier", "-w", "classify,train", "--labels", labels, *SMALL, *flags]
     code, out, _ = pinchpoint(*command, "--output-dir", tmp_path / "out", "-o", "jsonl")
     assert code == 0

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bench import units
-from bench.commands import _inputs, _output
+from bench.commands import _ceilings, _inputs, _output
 from bench.errors import Unsupported, UserError
 from bench.inputs import Inputs
 from bench.points import Point
@@ -31,6 +31,9 @@ def measure(spec: Spec, flags: Mapping[str, Any], *, with_report: bool) -> int:
     folder: Path = flags["output_dir"]
     with open_store(str(folder), create=True) as store, _alone(folder):
         run = (runs.resume if flags["resume"] else runs.begin)(spec, store, corpus, inputs)
+        with _terminated_like_ctrl_c():
+            run = _ceilings.into(run, spec, flags["ceilings"], quiet=flags["quiet"])
+        store.keep_ceilings(run)
         stopped = False
         with _output.progress(spec, quiet=flags["quiet"]) as progress, _terminated_like_ctrl_c():
             try:

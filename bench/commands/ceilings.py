@@ -1,8 +1,6 @@
 """`pinchpoint ceilings`: what this machine can do at most."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +9,6 @@ from bench.commands import _options
 
 if TYPE_CHECKING:
     from bench.ceilings import Measured
-    from bench.ceilings._gather import Notify
     from bench.commands._datasheet import Datasheet
 
 #: Load per core from which the figures are doubted: half a core's worth of others shows in two-threaded products.
@@ -45,11 +42,11 @@ def command(device: str | None, threads: str | None, refresh: bool, output: str,
     """
     from bench import axes, host
     from bench.ceilings import _cache, _gather
-    from bench.commands import _datasheet
+    from bench.commands import _ceilings, _datasheet
 
     chosen = str(axes.find("device").parse(device or "auto"))
     asked = axes.find("threads").parse(threads or "auto")
-    with _progress(quiet=quiet) as notify:
+    with _ceilings.progress(quiet=quiet) as notify:
         measured, unkept = _gather.obtain(
             chosen, host.usable_cores() if asked == "auto" else int(asked), refresh=refresh, notify=notify
         )
@@ -69,19 +66,6 @@ def command(device: str | None, threads: str | None, refresh: bool, output: str,
         _print(measured, datasheet)
     some = any(figure.value is not None for figures in measured.ceilings.values() for figure in figures.values())
     return 0 if some else 3
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator["Notify"]:
-    """A bar on stderr with the ceiling that is being measured; nothing in a pipe or when quiet."""
-    from rich import progress as bars
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    columns = (bars.BarColumn(bar_width=16), bars.MofNCompleteColumn(), bars.TextColumn("{task.description}"))
-    with bars.Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("looking at this machine", total=None)
-        yield lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
 
 
 def _print(measured: "Measured", datasheet: "Datasheet") -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from bench import axes
-from bench.commands import _inputs, _measure, _options
+from bench.commands import _ceilings, _inputs, _measure, _options
 from bench.errors import UserError
 from bench.spec import SETTINGS, parse
 
@@ -29,6 +29,7 @@ Examples:
 @_options.output
 @_options.quiet
 @_options.resume
+@_ceilings.option
 @click.option("--dry-run", is_flag=True, help="print the expected memory and a rough time; measure nothing")
 def command(**flags: Any) -> int:
     """Measure one point and print it."""

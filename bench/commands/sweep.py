@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from bench import axes
-from bench.commands import _inputs, _measure, _options
+from bench.commands import _ceilings, _inputs, _measure, _options
 from bench.spec import SETTINGS, read, shipped
 
 _EPILOG = """
@@ -31,6 +31,7 @@ Examples:
 @_options.output
 @_options.quiet
 @_options.resume
+@_ceilings.option
 @click.option("--dry-run", is_flag=True, help="print the points, the expected memory and a rough time; measure nothing")
 def command(spec_name: str, **flags: Any) -> int:
     """Measure the points of SPEC (a shipped sweep or a TOML file) and report on them."""

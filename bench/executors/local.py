@@ -77,6 +77,16 @@ class Child:
             raise ChildFailed(answer["failed"]["status"], answer["failed"]["reason"])
         return answer
 
+    def observe(self, limit_s: float) -> dict[str, Any]:
+        """What an iteration of the child's point consists of, or why that is not known: `observation`, `unobserved`.
+
+        It comes after all blocks and fails nothing: a child that dies of it, or takes too long, is only gone.
+        """
+        try:
+            return self.ask({"do": "observe"}, limit_s)
+        except (ChildFailed, UserError) as failed:
+            return {"observation": None, "unobserved": str(failed)}
+
     def _line(self, limit_s: float) -> bytes:
         ends = time.monotonic() + limit_s
         while b"\n" not in self._received:
