@@ -45,9 +45,12 @@ def test_a_pure_case_has_one_true_wall_and_a_step_that_runs_again_and_again(name
 @pytest.mark.parametrize("name", sorted(set(PURE) - OUTSIDE))
 def test_sizes_are_drawn_by_the_seed_alone(name, small):
     try:
-        sizes = [PURE[name](Random(seed), small).sizes for seed in (0, 0, 1, 2, 3)]
+        cases = [PURE[name](Random(seed), small) for seed in (0, 0, 1, 2, 3)]
     except Unsupported as reason:
         pytest.skip(str(reason))
+    for case in cases:
+        case.close()
+    sizes = [case.sizes for case in cases]
     assert sizes[0] == sizes[1]
     assert len(set(sizes)) > 1
 

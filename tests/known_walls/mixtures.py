@@ -13,7 +13,7 @@ from tests.known_walls.waiting import loaded
 
 Part = Callable[[Machine], Callable[[], object]]
 #: A mixture lasts about that long, a part is repeated at least once.
-_LENGTH_S = 0.1
+_LENGTH_S = 0.03
 
 
 def _compute(_machine: Machine) -> Callable[[], object]:
@@ -22,7 +22,7 @@ def _compute(_machine: Machine) -> Callable[[], object]:
 
 
 def _bandwidth(machine: Machine) -> Callable[[], object]:
-    n = machine.last_B  # buffers of four times the last cache
+    n = machine.last_B // 2  # buffers of twice the last cache
     a, b, c = torch.ones(n), torch.ones(n), torch.ones(n)
     return lambda: torch.add(a, b, alpha=3.0, out=c)
 

@@ -33,14 +33,14 @@ def triad(random: Random, machine: Machine) -> Case:
     """c = a + 3 b far beyond the last cache."""
     n = int(machine.last_B * random.uniform(2.5, 5)) // 4
     a, b, c = torch.ones(n), torch.ones(n), torch.ones(n)
-    return pure("memory bandwidth", lambda: torch.add(a, b, alpha=3.0, out=c), f"3 x {4 * n >> 20} MiB")
+    return pure("memory bandwidth", lambda: torch.add(a, b, alpha=3.0, out=c), f"3 x {4 * n >> 10} KiB")
 
 
 def sequential_read(random: Random, machine: Machine) -> Case:
     """The sum of a buffer far larger than the last cache."""
     n = int(machine.last_B * random.uniform(4, 8)) // 4
     a = torch.ones(n)
-    return pure("memory bandwidth", lambda: torch.sum(a), f"{4 * n >> 20} MiB")
+    return pure("memory bandwidth", lambda: torch.sum(a), f"{4 * n >> 10} KiB")
 
 
 def random_gather(random: Random, machine: Machine) -> Case:
@@ -49,7 +49,7 @@ def random_gather(random: Random, machine: Machine) -> Case:
     count = int(machine.last_B * random.uniform(2, 4)) // 64
     table, places, out = torch.ones(n), torch.randint(0, n, (count,)), torch.empty(count)
     return pure(
-        "memory latency", lambda: torch.index_select(table, 0, places, out=out), f"{count} of {4 * n >> 20} MiB"
+        "memory latency", lambda: torch.index_select(table, 0, places, out=out), f"{count} of {4 * n >> 10} KiB"
     )
 
 

@@ -88,13 +88,13 @@ def slow_tokenizer(random: Random, _machine: Machine) -> Case:
 
 def _cold_file(folder: str, size_B: int) -> int:
     """The descriptor of a file without a name, on the disk alone. Raises `Unsupported` where it cannot be."""
-    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open as long as the process
+    descriptor, name = tempfile.mkstemp(dir=folder)
+    Path(name).unlink()
     for _ in range(size_B // _PIECE_B):
-        file.write(os.urandom(_PIECE_B))
-    file.flush()
-    descriptor = os.dup(file.fileno())
+        os.write(descriptor, os.urandom(_PIECE_B))
     os.fsync(descriptor)
     if not disk.drop(descriptor):
+        os.close(descriptor)
         raise Unsupported("The folder's files cannot be dropped from memory.")
     return descriptor
 
@@ -111,7 +111,8 @@ def cold_files(random: Random, machine: Machine) -> Case:
         raw = bytearray(os.pread(descriptor, batch_B, start))
         return torch.frombuffer(raw, dtype=torch.uint8)[: 64 * 256].reshape(64, 256).float()
 
-    return pure("input", _multiplied(loaded(make), 256), f"{batch_B >> 20} MiB a batch")
+    sizes = f"{batch_B >> 20} MiB of {size_B >> 20} a batch"
+    return pure("input", _multiplied(loaded(make), 256), sizes, lambda: os.close(descriptor))
 
 
 def serial_stage(random: Random, _machine: Machine) -> Case:
