@@ -235,8 +235,9 @@ def _waiting(split: _Split, o: Observation, rates: Rates, waited: float) -> None
     stored = max(o.read_s, o.read_B / disk if disk else 0.0)
     fetched = idle if o.major_faults >= 1 and stored > 0 else min(idle, stored)
     shares: list[tuple[Wall, float]] = []
-    if full and (o.stalled_s > 0 or fetched > 0):
-        freeing = min(max(o.stalled_s, fetched), split.host_s + sum(split.gaps))
+    if full and max(o.stalled_s, stored) > 0:
+        # what was given up is fetched again, which costs the disk's time whether a thread waits or copies meanwhile
+        freeing = min(max(o.stalled_s, stored), split.host_s + sum(split.gaps))
         shares.append(("memory capacity", freeing))
         idle = max(idle - freeing, 0.0)
     elif fetched > 0:

@@ -1,0 +1,78 @@
+"""Mixtures of two pure parts in known proportions: each part is timed alone, in the process that runs the mixture."""
+
+import time
+from collections.abc import Callable
+from random import Random
+from statistics import median
+
+import torch
+
+from bench.stopwatch import time_iterations
+from tests.known_walls.case import Case, Machine
+from tests.known_walls.waiting import loaded
+
+Part = Callable[[Machine], Callable[[], object]]
+#: A mixture lasts about that long, a part is repeated at least once.
+_LENGTH_S = 0.03
+
+
+def _compute(_machine: Machine) -> Callable[[], object]:
+    a, b, c = torch.randn(768, 768), torch.randn(768, 768), torch.empty(768, 768)
+    return lambda: torch.mm(a, b, out=c)
+
+
+def _bandwidth(machine: Machine) -> Callable[[], object]:
+    n = machine.last_B // 2  # buffers of twice the last cache
+    a, b, c = torch.ones(n), torch.ones(n), torch.ones(n)
+    return lambda: torch.add(a, b, alpha=3.0, out=c)
+
+
+def _dispatch(_machine: Machine) -> Callable[[], object]:
+    x = torch.ones(8)
+
+    def step() -> None:
+        for _ in range(500):
+            x.mul_(1.0)
+
+    return step
+
+
+def _input(_machine: Machine) -> Callable[[], object]:
+    batch = torch.ones(8)
+
+    def make(_index: int) -> torch.Tensor:
+        time.sleep(0.004)
+        return batch
+
+    batches = loaded(make)
+    return lambda: next(batches)
+
+
+PARTS: dict[str, Part] = {
+    "compute": _compute,
+    "memory bandwidth": _bandwidth,
+    "dispatch": _dispatch,
+    "input": _input,
+}
+
+
+def make(first: str, second: str, random: Random, machine: Machine) -> Case:
+    """`first` for a share p of the time and `second` for the rest, p drawn from 0.25 to 0.75."""
+    wanted = random.uniform(0.25, 0.75)
+    steps = [PARTS[name](machine) for name in (first, second)]
+    alone = [_alone_s(step) for step in steps]
+    counts = [max(round(_LENGTH_S * share / each), 1) for share, each in zip((wanted, 1 - wanted), alone, strict=True)]
+    seconds = [count * each for count, each in zip(counts, alone, strict=True)]
+
+    def step() -> None:
+        for part, count in zip(steps, counts, strict=True):
+            for _ in range(count):
+                part()
+
+    truth = {name: each / sum(seconds) for name, each in zip((first, second), seconds, strict=True)}
+    return Case(step, truth, f"{counts[0]} x {first}, {counts[1]} x {second}")
+
+
+def _alone_s(step: Callable[[], object]) -> float:
+    time_iterations(step, 3)
+    return median(time_iterations(step, 15)) / 1e9
