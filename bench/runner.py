@@ -190,6 +190,8 @@ class Sweep:
             for point in list(children):
                 if children[point].window_s > 0 and _OBSERVED - repetition in lacking[point]:
                     self._guard(children, point, self._block, "observed", _OBSERVED - repetition)
+            for point in list(children) if repetition == 0 else ():
+                self._guard(children, point, self._track)
             for measured in children.values():
                 measured.child.ask_to_finish()
             for measured in children.values():
@@ -261,6 +263,9 @@ class Sweep:
         if kind == "timed":
             # Beyond its first look a point has blocks that the total did not count yet.
             self._progress.advance(1, more=int(len(_timed(standing.blocks)) >= self._counted))
+
+    def _track(self, point: Point, measured: "_Measured") -> None:
+        self._store.add_facts(self._run.run, point.id, measured.child.track(measured.left_s))
 
     def _conclude(self, point: Point, status: Status, reason: str | None, decision: Decision | None = None) -> None:
         standing = self._standing[point]

@@ -157,6 +157,17 @@ class Store:
         with self._writing() as connection:
             connection.execute(_children.insert(), row)
 
+    def add_facts(self, run: str, point: str, facts: dict[str, Value]) -> None:
+        """Add what was found out after the blocks to the facts that the point's first process reported."""
+        same = sql.and_(_children.c.run == run, _children.c.point == point)
+        first = sql.select(_children.c.process, _children.c.body).where(same).order_by(_children.c.process).limit(1)
+        with self._writing() as connection:
+            row = connection.execute(first).one()
+            report = json.loads(row.body)
+            report["facts"] = report["facts"] | facts
+            changed = _children.update().where(same, _children.c.process == row.process)
+            connection.execute(changed.values(body=json.dumps(report)))
+
     def children(self, run: str, point: str) -> list[dict[str, Any]]:
         """What each process of the point reported, in order."""
         chosen = sql.select(_children.c.body).where(_children.c.run == run, _children.c.point == point)

@@ -4,6 +4,7 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
 
     {"do": "build", "axes": {...}, "settings": {...}}        -> {"built": {...}}
     {"do": "block", "kind": "timed", "round": 3, ...}        -> {"block": {...}}
+    {"do": "track"}                                          -> {"tracked": {...}}: facts on what the memory is made of
     {"do": "train", "axes": {...}, "settings": {...}}        -> {"trained": {...}}: a model to grade variants of
     {"do": "grade", "axes": {...}}                           -> {"graded": {"figures": {...}, "reason": ...}}
     {"do": "inspect"}                                        -> {"found": {...}}: what can be run and read here
@@ -68,6 +69,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
                 probes_too = request.get("probes", True)
                 block = session.block(request["kind"], request["round"], request["process"], with_probes=probes_too)
                 answer({"block": asdict(block)})
+            elif request["do"] == "track" and session is not None:
+                answer({"tracked": session.track()})
             elif request["do"] == "train":
                 grader = grading.train(request["axes"], request["settings"])
                 answer({"trained": grader.report()})

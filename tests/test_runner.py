@@ -12,7 +12,7 @@ from typing import ClassVar
 import psutil
 import pytest
 
-from bench import allotment, planning, points, runner, runs
+from bench import allotment, memory_parts, planning, points, runner, runs
 from bench.errors import UserError
 from bench.executors.local import Child, ChildFailed
 from bench.inputs import Inputs
@@ -78,6 +78,34 @@ def test_points_that_are_compared_alternate_within_each_round(small_spec, store)
         if block.kind == "timed"
     )
     assert [round_ for _, _, round_ in blocks] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_a_record_tells_what_a_tracker_saw_in_the_first_process_of_the_point(small_spec, store):
+    spec = small_spec({"workload": "train"}, repetitions=2, rounds=2)
+    run, _ = measure(spec, store)
+    (record,) = runs.records(store, run)
+    seen = memory_parts.tracked(record.facts)
+    assert seen is not None
+    assert seen.at_peak["weights"] == record.costs["weights_B"]
+    assert seen.most["gradients"] == record.costs["gradients_B"]
+    first, second = store.children(run.run, record.point)
+    assert memory_parts.tracked(first["facts"]) == seen
+    assert memory_parts.tracked(second["facts"]) is None
+
+
+def test_a_child_that_dies_under_the_tracker_has_measured_its_point(small_spec, store, monkeypatch):
+    asked = Child.ask
+
+    def killed_when_tracking(child, request, limit_s):
+        if request == {"do": "track"}:
+            os.kill(child.pid, signal.SIGKILL)
+        return asked(child, request, limit_s)
+
+    monkeypatch.setattr(Child, "ask", killed_when_tracking)
+    run, shown = measure(small_spec({"workload": "prefill"}), store)
+    (record,) = runs.records(store, run)
+    assert (record.status, shown.failures) == ("ok", 0)
+    assert "SIGKILL" in record.facts[memory_parts.UNTRACKED]
 
 
 def test_each_repetition_is_a_fresh_process(small_spec, store):

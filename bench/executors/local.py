@@ -15,10 +15,14 @@ from typing import Any
 from bench import control_group
 from bench.errors import UserError
 from bench.executors.forking import Forked, Nursery
-from bench.record import Status
+from bench.memory_parts import UNTRACKED
+from bench.record import Status, Value
 
 #: A child that was asked to end gets this long before it is killed.
 _GRACE_S = 5.0
+
+#: The tracker runs one iteration of at most a second, some twenty times as slowly.
+_TRACK_S = 60.0
 
 
 class ChildFailed(Exception):  # noqa: N818 - an outcome: it becomes the point's record
@@ -76,6 +80,16 @@ class Child:
         if "failed" in answer:
             raise ChildFailed(answer["failed"]["status"], answer["failed"]["reason"])
         return answer
+
+    def track(self, limit_s: float) -> dict[str, Value]:
+        """Facts on what the memory of the point is made of, or the reason for none: a child that fails at this has
+        measured its point all the same.
+        """
+        try:
+            facts: dict[str, Value] = self.ask({"do": "track"}, min(limit_s, _TRACK_S))["tracked"]
+        except ChildFailed as failed:
+            return {UNTRACKED: failed.reason}
+        return facts
 
     def _line(self, limit_s: float) -> bytes:
         ends = time.monotonic() + limit_s
