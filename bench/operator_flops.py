@@ -29,7 +29,7 @@ def flops(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
 
 
 def packed_B(name: str, args: Sequence[Any], result: Any) -> int:
-    """Bytes of int8 weights that torch keeps packed, so that no tensor shows them: a byte for each pair of FLOPs a token.
+    """Bytes of int8 weights that torch keeps packed, so that no tensor shows them: one for each pair of FLOPs a token.
 
     `name` has no namespace.
     """

@@ -1,6 +1,7 @@
 """What a sweep will take: which points are measured together, and memory and time before anything is tried."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench import allotment, host, points
@@ -13,14 +14,21 @@ from model import shapes
 from model.shapes import Costs, hf
 
 #: What a child holds before there is a model, MiB: the interpreter and torch's libraries, and what these set aside for
-#: themselves (20 in training, 12 and 8 in inference). Medians of torch 2.13 for the CPU on Linux.
-CHILD_MIB: Mapping[str, int] = {"train": 350, "prefill": 259, "decode": 258}
-#: A child that labels texts has scikit-learn beside it, which that takes, MiB.
-LABELLING_MIB = 72
-#: How much more the heap grows than the tensors that live at once, since glibc keeps blocks that were freed: fitted to
-#: 136 points of six architectures (tests.proofs.memory_prediction looks at others). Without that habit of glibc's
-#: (MALLOC_MMAP_THRESHOLD_=131072) training takes 1.0 to 1.06 times the tensors.
-HEAP_GROWTH: Mapping[str, float] = {"train": 1.3, "prefill": 1.9, "decode": 0.95}
+#: themselves (18 in training, 12 in inference). Medians of torch 2.13 for the CPU on Linux, much the same on an Intel
+#: Xeon and an AMD EPYC. Of a forked child the kernel counts those pages of the libraries alone that it has touched
+#: itself, and all of its parent's heap: 50 MiB less in training, 10 to 65 more in inference.
+CHILD_MIB: Mapping[str, int] = {"train": 336, "prefill": 259, "decode": 259}
+#: oneDNN's LSTM brings this in training, MiB; scikit-learn, which a child that labels texts has, this.
+LSTM_MIB, LABELLING_MIB = 11, 72
+#: How far glibc's heap outgrows the tensors that come and go in it, since it keeps blocks that were freed and cannot
+#: always use them again. Fitted to 65 points of training and 45 of inference (six architectures, batches of 1 to 32,
+#: torch 2.13 on two cores of an AMD EPYC; tests.proofs.memory_prediction looks at others). With pages of its own for
+#: every block (MALLOC_MMAP_THRESHOLD_=131072) the heap hardly outgrows what lives, but the pages cost time.
+HEAP_GROWTH: Mapping[str, float] = {"train": 1.33, "prefill": 1.9, "decode": 0.95}
+#: The same of logits and their gradients, which are each as large as a hole must be for the next to fit in.
+LOGITS_GROWTH = 1.9
+#: What activations leave behind in the heap when gradients have come to lie between them.
+HOLES = 1.1
 #: Children of a group may together take this share of the memory that is available when the sweep begins.
 MOST_MEMORY = 0.6
 
@@ -39,17 +47,17 @@ def on_gpu(point: Point, machine: Mapping[str, Value | None]) -> bool:
 
 
 def memory_B(point: Point, inputs: Inputs = NOTHING) -> int:
-    """The most that a child will hold for the point, estimated: exact counts of the model's tensors, what a child holds
-    without a model, and how far the heap outgrows the tensors that come and go.
+    """The most that a fresh child will hold for the point, estimated: exact counts of the model's tensors, what a child
+    holds without a model, and how far the heap outgrows the tensors that come and go.
 
     Of a model of transformers whose shape is not known, the weights alone.
     """
-    return _memory_B(point, inputs, HEAP_GROWTH)
+    return _memory_B(point, inputs, grows=True)
 
 
 def least_memory_B(point: Point, inputs: Inputs = NOTHING) -> int:
     """What a child cannot do without for the point: the same, as if the heap held nothing but living tensors."""
-    return _memory_B(point, inputs, dict.fromkeys(HEAP_GROWTH, 1.0))
+    return _memory_B(point, inputs, grows=False)
 
 
 def resident_B(point: Point, inputs: Inputs = NOTHING) -> int:
@@ -65,22 +73,51 @@ def on_device_B(point: Point, inputs: Inputs = NOTHING) -> int:
     return least_memory_B(point, inputs) - _libraries_B(point)
 
 
-def _memory_B(point: Point, inputs: Inputs, growth: Mapping[str, float]) -> int:
+def _memory_B(point: Point, inputs: Inputs, *, grows: bool) -> int:
     counted = _counted(point, inputs)
     if counted is None:
         weights = hf.weights_B(points.config(point.axes, inputs)) if point.axes["architecture"] == "hf" else 0
         return _libraries_B(point) + weights
-    phase = points.phase(point.axes)
-    comes_and_goes = counted.activations_B - _untouched_B(point, inputs)
-    if phase == "train":
-        # Activations are forgotten as gradients come to be. At the end of a step, two tensors as large as the largest
-        # matrix live beside all gradients: a tied table's gradients before they are summed, or AdamW's intermediates.
-        comes_and_goes = max(comes_and_goes, counted.gradients_B + 2 * _table_B(point, inputs))
     stays = counted.weights_B + counted.optimizer_B + counted.state_B
-    if phase != "train":
-        copies = _copies_B(point, counted)  # made once for all weights, so the heap does not outgrow them
-        comes_and_goes, stays = comes_and_goes - copies, stays + copies
-    return _libraries_B(point) + stays + round(growth[phase] * comes_and_goes)
+    comes_and_goes = _training_B if points.phase(point.axes) == "train" else _inference_B
+    return _libraries_B(point) + stays + round(comes_and_goes(point, inputs, counted, grows=grows))
+
+
+def _training_B(point: Point, inputs: Inputs, counted: Costs, *, grows: bool) -> float:
+    """The most beside weights and moments: when backward begins, or at the end of a step.
+
+    Activations are forgotten as gradients come to be. At the end, two tensors as large as the largest matrix live
+    beside all gradients: a tied table's gradients before they are summed, or AdamW's intermediates.
+    """
+    table, logits = _table_B(point, inputs), 3 * _logits_B(point, inputs)
+    activations = counted.activations_B - _told_by_shape(point, inputs, "untouched_bytes")
+    if not grows:
+        return max(activations, counted.gradients_B + 2 * table)
+    mapped_logits = logits if logits >= 3 * shapes.MAPPED_B else 0
+    mapped_tables = 3 * table if table >= shapes.MAPPED_B else 0
+    logits -= mapped_logits
+    others = max(activations - mapped_logits - logits, 0)
+    gradients = counted.gradients_B + 2 * table - mapped_tables
+    heap = max(HEAP_GROWTH["train"] * others + LOGITS_GROWTH * logits, gradients + HOLES * (others + logits))
+    return max(mapped_logits, mapped_tables) + heap  # the heap keeps its size, whichever of the two moments made it
+
+
+def _inference_B(point: Point, inputs: Inputs, counted: Costs, *, grows: bool) -> float:
+    """The most beside weights and state.
+
+    In inference mode autocast remembers none of its narrow copies of weights: the largest, of the projection to the
+    vocabulary, counts alone, where there is one.
+    """
+    phase, work = points.phase(point.axes), points.work(point.axes)
+    copies, transient = 0, counted.activations_B
+    if work.activation_itemsize < work.weight_itemsize:
+        uncopied = replace(work, weight_itemsize=work.activation_itemsize)
+        config = points.config(point.axes, inputs)
+        transient = shapes.costs(str(point.axes["architecture"]), config, uncopied).activations_B
+        copies = _table_B(point, inputs) * work.activation_itemsize // work.weight_itemsize if phase == "decode" else 0
+        copies += _told_by_shape(point, inputs, "converted_bytes")
+    transient -= _told_by_shape(point, inputs, "untouched_bytes")
+    return copies + (HEAP_GROWTH[phase] if grows else 1.0) * transient
 
 
 def _libraries_B(point: Point) -> int:
@@ -90,21 +127,23 @@ def _libraries_B(point: Point) -> int:
         phase = points.phase(point.axes)
     except Unsupported:
         phase = "train"
-    return (CHILD_MIB[phase] + LABELLING_MIB * shapes.labels_texts(architecture)) * 2**20
+    lstm = LSTM_MIB if phase == "train" and architecture in ("lstm", "cnn") else 0
+    return (CHILD_MIB[phase] + lstm + LABELLING_MIB * shapes.labels_texts(architecture)) * 2**20
 
 
-def _copies_B(point: Point, counted: Costs) -> int:
-    """Bytes of the narrow copies of weights that autocast keeps, at most all that is counted as activations."""
-    work = points.work(point.axes)
-    if work.activation_itemsize >= work.weight_itemsize:
+def _told_by_shape(point: Point, inputs: Inputs, name: str) -> int:
+    """Bytes that the architecture's shape tells of in a function of its own; 0 where it has none of that name."""
+    told = getattr(shapes.load(str(point.axes["architecture"])), name, None)
+    return 0 if told is None else int(told(points.config(point.axes, inputs), points.work(point.axes)))
+
+
+def _logits_B(point: Point, inputs: Inputs) -> int:
+    """Bytes of the logits that a training batch, or a part of it, is graded by; a label's are too few to count."""
+    if shapes.labels_texts(str(point.axes["architecture"])):
         return 0
-    return min(counted.weights_B * work.activation_itemsize // work.weight_itemsize, counted.activations_B)
-
-
-def _untouched_B(point: Point, inputs: Inputs) -> int:
-    """Bytes that the architecture's shape says are counted but never written to."""
-    untouched = getattr(shapes.load(str(point.axes["architecture"])), "untouched_bytes", None)
-    return 0 if untouched is None else int(untouched(points.config(point.axes, inputs), points.work(point.axes)))
+    work, config = points.work(point.axes), points.config(point.axes, inputs)
+    graded = -(-work.batch_size // work.accumulation) * work.generated_length
+    return graded * int(getattr(config, "vocabulary", 0)) * work.weight_itemsize
 
 
 def _table_B(point: Point, inputs: Inputs) -> int:

@@ -191,9 +191,7 @@ class Sweep:
                 if children[point].window_s > 0 and _OBSERVED - repetition in lacking[point]:
                     self._guard(children, point, self._block, "observed", _OBSERVED - repetition)
             for point, measured in children.items():
-                if not any("observation" in each for each in self._store.children(self._run.run, point.id)):
-                    found = measured.child.observe(measured.left_s)
-                    self._store.add_to_child(self._run.run, point.id, measured.process, found)
+                self._look_closer(point, measured)
             for measured in children.values():
                 measured.child.ask_to_finish()
             for measured in children.values():
@@ -265,6 +263,12 @@ class Sweep:
         if kind == "timed":
             # Beyond its first look a point has blocks that the total did not count yet.
             self._progress.advance(1, more=int(len(_timed(standing.blocks)) >= self._counted))
+
+    def _look_closer(self, point: Point, measured: "_Measured") -> None:
+        """After all blocks of the first process that gets so far: what the point's iterations and memory consist of."""
+        if not any("observation" in each for each in self._store.children(self._run.run, point.id)):
+            found = measured.child.look_closer(measured.left_s)
+            self._store.add_to_child(self._run.run, point.id, measured.process, found)
 
     def _conclude(self, point: Point, status: Status, reason: str | None, decision: Decision | None = None) -> None:
         standing = self._standing[point]

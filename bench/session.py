@@ -10,13 +10,25 @@ from typing import Any, cast
 import psutil
 import torch
 
-from bench import devices, gpu_interference, host, interference, observer, points, probes, subject, workloads
+from bench import (
+    devices,
+    gpu_interference,
+    host,
+    interference,
+    memory_tracker,
+    observer,
+    points,
+    probes,
+    subject,
+    workloads,
+)
 from bench.axes import AXES
+from bench.memory_parts import UNTRACKED
 from bench.neighbours import Neighbours
 from bench.record import Block, MetricInfo, Value, Warn
 from bench.stopwatch import OnDevice, Step, time_iterations
 from bench.warmup import warm_up
-from model import compiled
+from model import compiled, precision
 from model.architectures import hf
 
 #: A block holds no more iterations than that, however short they are.
@@ -30,6 +42,10 @@ _LEAN_WARMUP_S = 0.02
 #: others' turns, which made the first iterations of nano models slower by 20 to 100 %. Work whose iterations are longer
 #: than the second figure hardly feels it, and does without.
 _LEAD_IN_S, _NO_LEAD_IN_S = 0.01, 0.5
+
+#: Work whose iterations are longer is not tracked: the tracker makes an iteration of many small operators up to twenty
+#: times as long.
+_TRACKED_BELOW_S = 1.0
 
 #: The size of a rehearsal before the measurement, and what takes long or cannot be had with a batch of one.
 _REHEARSAL: dict[str, Value] = {
@@ -69,6 +85,7 @@ class Session:
         self._unavailable |= self._watch.unavailable()
         self._wanted = {name: probe for name, probe in self._probes.items() if name not in self._unavailable}
         self.step: Step = lambda: None
+        self._iteration_s = 0.0
         self._on_device: OnDevice | None = None
         self._block_iterations = 1
         self._lead_in = 0
@@ -107,6 +124,7 @@ class Session:
         with self._memory("warmup", facts):
             limit_s = float(self._settings["warmup_limit"])
             warmup = warm_up(self._time, min(limit_s, _LEAN_WARMUP_S) if self._lean else limit_s)
+        self._iteration_s = warmup.iteration_s
         self._block_iterations = _iterations(float(self._settings["block_seconds"]), warmup.iteration_s)
         short = warmup.iteration_s < _NO_LEAD_IN_S
         self._lead_in = _iterations(_LEAD_IN_S, warmup.iteration_s) if short else 0
@@ -235,6 +253,39 @@ class Session:
             said = " ".join(str(error).split())[:300]
             return {"observation": None, "unobserved": f"{type(error).__name__}: {said}"}
         return {"observation": asdict(found)}
+
+    def track(self) -> dict[str, Value]:
+        """Run once more, untimed, and see what the memory is made of: facts of the record, or the reason for none.
+
+        Meant for after the last block: what it takes by itself then falls on no peak and on no time. Never raises.
+        """
+        if (reason := self._untrackable()) is not None or self._model is None:
+            return {UNTRACKED: reason or "nothing was built"}
+        try:
+            workload, chosen = str(self._axes["workload"]), str(self._axes["precision"])
+            seen = memory_tracker.track(
+                lambda: self._time(1),
+                self._model,
+                workload,
+                self._device,
+                lambda: precision.autocast(chosen, self._device),
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the point is measured already
+            said = " ".join(str(error).split())[:200]
+            return {UNTRACKED: f"the tracker met {type(error).__name__}: {said}"}
+        return seen.facts()
+
+    def _untrackable(self) -> str | None:
+        """Why no tracker could see what the memory is made of; None where it can."""
+        if self._axes["compile"] == "compiled":
+            return "compiled code takes memory past the operators that a tracker sees"
+        if self._axes["optimizer"] == "adamw-8bit" and self._axes["workload"] == "train":
+            return "torchao compiles its optimizer, so that it takes memory past the operators that a tracker sees"
+        if self._axes["quantize"] != "none":
+            return "quantized weights lie in formats that a tracker cannot look into"
+        if self._iteration_s > _TRACKED_BELOW_S:
+            return f"an iteration takes longer than {_TRACKED_BELOW_S:g} s, and much longer under a tracker"
+        return None
 
     def _watched(self, window_s: float) -> tuple[list[int], dict[str, float]]:
         """The samples of a block, and what disturbed the machine meanwhile."""

@@ -166,11 +166,12 @@ class Store:
             connection.execute(_children.insert(), row)
 
     def add_to_child(self, run: str, point: str, process: int, more: dict[str, Any]) -> None:
-        """Add to what a process has reported."""
+        """Add to what a process has reported, and to its facts those of `more`."""
         its = sql.and_(_children.c.run == run, _children.c.point == point, _children.c.process == process)
         with self._writing() as connection:
             report = json.loads(connection.execute(sql.select(_children.c.body).where(its)).scalar_one())
-            connection.execute(_children.update().where(its).values(body=json.dumps(report | more)))
+            facts = {"facts": report.get("facts", {}) | more.get("facts", {})}
+            connection.execute(_children.update().where(its).values(body=json.dumps(report | more | facts)))
 
     def children(self, run: str, point: str) -> list[dict[str, Any]]:
         """What each process of the point reported, in order."""

@@ -5,6 +5,7 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
     {"do": "build", "axes": {...}, "settings": {...}}        -> {"built": {...}}
     {"do": "block", "kind": "timed", "round": 3, ...}        -> {"block": {...}}
     {"do": "observe"}                                        -> {"observation": {...} or null, "unobserved": ...}
+    {"do": "track"}                                          -> {"tracked": {...}}: facts on what the memory is made of
     {"do": "train", "axes": {...}, "settings": {...}}        -> {"trained": {...}}: a model to grade variants of
     {"do": "grade", "axes": {...}}                           -> {"graded": {"figures": {...}, "reason": ...}}
     {"do": "inspect"}                                        -> {"found": {...}}: what can be run and read here
@@ -69,8 +70,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
                 probes_too = request.get("probes", True)
                 block = session.block(request["kind"], request["round"], request["process"], with_probes=probes_too)
                 answer({"block": asdict(block)})
-            elif request["do"] == "observe" and session is not None:
-                answer(session.observe())
+            elif request["do"] in ("observe", "track") and session is not None:
+                answer(session.observe() if request["do"] == "observe" else {"tracked": session.track()})
             elif request["do"] == "train":
                 grader = grading.train(request["axes"], request["settings"])
                 answer({"trained": grader.report()})

@@ -41,12 +41,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Stack:
-    """One row of predicted parts, in bytes, beside the measured peak or the words that stand for it."""
+    """One row of counted parts, in bytes, beside the measured peak or the words that stand for it.
+
+    `tracked` is what a tracker saw in all, where there was one.
+    """
 
     label: str
     parts: tuple[float, ...]
     measured: float | None
     words: str = ""
+    tracked: float | None = None
+
+    @property
+    def widest(self) -> float:
+        """How far the row reaches, in bytes."""
+        return max(sum(self.parts), self.measured or 0, self.tracked or 0)
 
 
 def lines(title: str, series: Sequence[Line], x_label: str, unit: str) -> str:
@@ -130,23 +139,25 @@ def _round_values(low: float, high: float) -> list[float]:
 
 
 def stacks(title: str, parts: Sequence[str], rows: Sequence[Stack]) -> str:
-    """Horizontal bars of predicted parts, pale, with a diamond at the measured peak and its value beside it."""
+    """Horizontal bars of counted parts, pale, a stroke at what was tracked, a diamond and its value at the peak."""
     with canvas.style():
         shown = row_labels([row.label for row in rows])
         left = max(map(canvas.width, shown)) + 10
-        columns, legend_rows = legend_shape([*parts, "measured peak"])
+        marks = [_stroke("tracked in all")] if any(row.tracked is not None for row in rows) else []
+        bars = [_patch(part, i) for i, part in enumerate(parts)]
+        handles: list[Line2D | Patch] = [*bars, *marks, _diamond("measured peak")]
+        columns, legend_rows = legend_shape([str(handle.get_label()) for handle in handles])
         bottom = 38 + legend_rows * LEGEND_ROW
         figure, axes = canvas.panel(len(rows) * ROW + bottom + 26, left=left, bottom=bottom)
-        factor, name = scale([max(sum(row.parts), row.measured or 0) for row in rows], "B")
+        factor, name = scale([row.widest for row in rows], "B")
         for place, row in enumerate(rows):
             _draw_stack(axes, row, place, factor)
-        widest = max(max(sum(row.parts), row.measured or 0) for row in rows) / factor
-        axes.set_xlim(0, widest * 1.34)
+        axes.set_xlim(0, max(row.widest for row in rows) / factor * 1.34)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         name_rows(axes, shown)
         titles(axes, title, name)
-        legend(axes, [*(_patch(part, i) for i, part in enumerate(parts)), _diamond("measured peak")], columns)
+        legend(axes, handles, columns)
         return canvas.svg(figure)
 
 
@@ -156,12 +167,13 @@ def _draw_stack(axes: Axes, row: Stack, place: int, factor: float) -> None:
         colour = SERIES[index % MOST_SERIES]
         axes.barh(place, part / factor, 0.6, left=start, facecolor=(colour, 0.3), edgecolor=colour, linewidth=0.8)
         start += part / factor
-    end = start
+    if row.tracked is not None:
+        axes.plot(row.tracked / factor, place, marker="|", color=FOREGROUND, markersize=14, markeredgewidth=1.6)
     if row.measured is not None:
         axes.plot(row.measured / factor, place, marker="D", color=FOREGROUND, markersize=5)
-        end = max(start, row.measured / factor)
     words = row.words if row.measured is None else quantity(row.measured, "B")
-    axes.annotate(words, (end, place), xytext=(7, 0), textcoords="offset points", va="center", fontsize=9.5)
+    end = (row.widest / factor, place)
+    axes.annotate(words, end, xytext=(7, 0), textcoords="offset points", va="center", fontsize=9.5)
 
 
 def _patch(label: str, index: int) -> Patch:
@@ -171,6 +183,10 @@ def _patch(label: str, index: int) -> Patch:
 
 def _diamond(label: str) -> Line2D:
     return Line2D([], [], color=FOREGROUND, marker="D", linestyle="", markersize=5, label=label)
+
+
+def _stroke(label: str) -> Line2D:
+    return Line2D([], [], color=FOREGROUND, marker="|", linestyle="", markersize=10, markeredgewidth=1.6, label=label)
 
 
 def loss_curve(train: Sequence[float], held_out: Sequence[float]) -> str:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from bench.memory_parts import UNTRACKED, tracked
 from bench.record import Record
 from reports import certainty, verdict
 from reports.study import values
@@ -21,7 +22,9 @@ def frame(records: list[Record]) -> "DataFrame":
     A metric without a value is missing (NaN), with its reason in `NAME_reason`, where it also stands why a value has no
     interval. `doubtful_times` and `doubtful_energy` hold the codes of the warnings that speak against these figures.
     `wall` is what the point waits for, `wall_share` of its time, `proof` whether interventions confirm it.
-    Counts of the shape are named `predicted_NAME`, facts of the model `model_NAME`, those of the machine `host_NAME`.
+    Counts of the shape are named `predicted_NAME`, what a tracker of memory saw `tracked_PART_B` and, of a part by
+    itself, `tracked_most_PART_B` (or `untracked`: why not), facts of the model `model_NAME`, those of the machine
+    `host_NAME`.
     """
     from pandas import DataFrame
 
@@ -40,6 +43,8 @@ def _row(given: Record) -> dict[str, Any]:
     row |= {"load_s": record.load_s, "warmup_s": record.warmup_s}
     row |= {f"predicted_{name}": count for name, count in record.costs.items()}
     row |= {f"model_{name}": record.facts.get(name) for name in _FACTS}
+    seen = tracked(record.facts)
+    row |= {UNTRACKED: record.facts.get(UNTRACKED)} if seen is None else seen.facts()
     row |= {f"host_{name}": record.host.get(name) for name in _HOST}
     row |= {"warnings": " ".join(sorted({warning.code for warning in record.warnings}))}
     row |= {"doubtful_times": " ".join(certainty.TIMES.found([record]))}

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench import points
 from bench.intervals import median_interval
+from bench.memory_parts import Tracked
 from bench.record import SCHEMA, Block, Metric, Record, Status, Value, Warn
 
 HOST: dict[str, Value | None] = {
@@ -147,6 +148,15 @@ def with_energy(given: Record) -> Record:
         "power_samples": Metric(52.0, "", 0, "refreshes of the meter", n=9),
     }
     return replace(given, metrics=given.metrics | energy)
+
+
+def tracked(given: Record) -> Record:
+    """The record with what a tracker saw: 28 MiB at the peak, when all gradients but 1 MiB were still to come."""
+    weights, mib = given.costs["weights_B"], 2**20
+    at_peak = {"weights": weights, "gradients": mib, "optimizer": 2 * weights, "workspace": 2 * mib}
+    at_peak["activations"] = 28 * mib - sum(at_peak.values())
+    seen = Tracked(at_peak, at_peak | {"gradients": weights})
+    return replace(given, facts=given.facts | seen.facts())
 
 
 UNTRAINED = "no parent was trained: the sweep had no training budget."

@@ -31,6 +31,7 @@ REPORTS_MAY = (
     "bench.store",
     "bench.axes",
     "bench.kinds",
+    "bench.memory_parts",
     "bench.points",
     "bench.profiles",
     "bench.units",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import control_group, planning, points, runs
-from bench.largest_batch import MOST, RESOLUTION, Finder, most_trials, search
+from bench.largest_batch import MARGIN, MOST, NEAR, PROCESSES, RESOLUTION, Finder, OutOfMemory, most_trials, search
 from bench.opening import open_store
 from bench.progress import Progress
 from bench.runner import Sweep
@@ -50,6 +50,67 @@ def test_decoding_is_predicted_with_the_reading_of_its_prompts():
     )
     prefill = replace(decode, point=points.point(decode.point.axes | {"workload": "prefill"}))
     assert decode.predicted_B(300) == prefill.predicted_B(300) > planning.memory_B(decode.with_batch(300))
+
+
+def scripted(monkeypatch, *shares, on_batch=None, on_gpu=False):
+    """A finder whose children take these shares of the limit, in this order or by batch; None: memory is refused."""
+    left = list(shares)
+
+    def peak_B(self, batch_size):
+        share = on_batch(batch_size) if on_batch else left.pop(0)
+        if share is None:
+            raise OutOfMemory("no more")
+        return round(share * self.limit_B)
+
+    monkeypatch.setattr(Finder, "peak_B", peak_B)
+    return Finder(points.point({"device": "cpu"}), 10**9, on_gpu), left
+
+
+def test_what_is_far_from_the_limit_needs_no_confirmation(monkeypatch):
+    finder, left = scripted(monkeypatch, 0.5, 1.5, *[NEAR - 0.01, 1.5] * 20)
+    found, trials = finder.find()
+    assert {trial.processes for trial in trials} == {1}
+    assert found == max(trial.batch_size for trial in trials if trial.fits)
+    assert left
+
+
+def test_the_answer_has_fitted_in_several_processes(monkeypatch):
+    finder, _ = scripted(monkeypatch, 0.98, on_batch=lambda size: 0.98 if size <= 100 else 1.02)
+    found, trials = finder.find()
+    assert found == 100
+    assert {trial.batch_size: trial.processes for trial in trials}[100] == PROCESSES
+
+
+def test_where_one_process_in_three_takes_too_much_a_smaller_batch_is_found(monkeypatch):
+    runs: dict[int, int] = {}
+
+    def share(size):
+        runs[size] = runs.get(size, 0) + 1
+        return 1.02 if size > 100 or (size > 97 and runs[size] > 1) else 0.98
+
+    finder, _ = scripted(monkeypatch, on_batch=share)
+    found, trials = finder.find()
+    assert found == 97
+    assert min(trial.batch_size for trial in trials if not trial.fits) > found
+
+
+def test_a_batch_that_leaves_no_margin_does_not_fit(monkeypatch):
+    finder, _ = scripted(monkeypatch, 1 - MARGIN / 2)
+    assert finder.try_(4).reason == "it came too near to the limit"
+
+
+@pytest.mark.parametrize(("shares", "peak"), [([None], None), ([0.97, None], 970_000_000)])
+def test_a_process_that_is_refused_memory_settles_it(monkeypatch, shares, peak):
+    finder, _ = scripted(monkeypatch, *shares)
+    trial = finder.try_(4, PROCESSES)
+    assert (trial.fits, trial.peak_B, trial.reason) == (False, peak, "no more")
+
+
+def test_on_a_gpu_one_process_tells_and_needs_no_margin(monkeypatch):
+    finder, _ = scripted(monkeypatch, on_batch=lambda size: 1.0 if size <= 100 else None, on_gpu=True)
+    found, trials = finder.find()
+    assert found == 100
+    assert {trial.processes for trial in trials} == {1}
 
 
 def test_what_a_gpu_holds_is_the_counts_alone():

@@ -84,3 +84,12 @@ def test_warnings_that_concern_times_have_a_column_of_their_own():
     table = render_csv.frame([plain, noisy])
     assert list(table["doubtful_times"]) == ["", "noisy_host"]
     assert list(table["warnings"]) == ["", "masked_only noisy_host"]
+
+
+def test_what_a_tracker_of_memory_saw_has_columns_of_bytes_or_the_reason_for_none():
+    seen, plain = factories.tracked(factories.record()), factories.record(batch_size=2)
+    failed = replace(plain, facts=plain.facts | {"untracked": "compiled code"})
+    table = render_csv.frame([seen, failed])
+    assert table["tracked_workspace_B"].iloc[0] == 2 * 2**20
+    assert table["tracked_most_gradients_B"].iloc[0] == seen.costs["gradients_B"]
+    assert table["untracked"].iloc[1] == "compiled code"

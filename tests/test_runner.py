@@ -12,7 +12,7 @@ from typing import ClassVar
 import psutil
 import pytest
 
-from bench import allotment, planning, points, runner, runs
+from bench import allotment, memory_parts, planning, points, runner, runs
 from bench.errors import UserError
 from bench.executors.local import Child, ChildFailed
 from bench.inputs import Inputs
@@ -80,6 +80,34 @@ def test_points_that_are_compared_alternate_within_each_round(small_spec, store)
     assert [round_ for _, _, round_ in blocks] == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
+def test_a_record_tells_what_a_tracker_saw_in_the_first_process_of_the_point(small_spec, store):
+    spec = small_spec({"workload": "train"}, repetitions=2, rounds=2)
+    run, _ = measure(spec, store)
+    (record,) = runs.records(store, run)
+    seen = memory_parts.tracked(record.facts)
+    assert seen is not None
+    assert seen.at_peak["weights"] == record.costs["weights_B"]
+    assert seen.most["gradients"] == record.costs["gradients_B"]
+    first, second = store.children(run.run, record.point)
+    assert memory_parts.tracked(first["facts"]) == seen
+    assert memory_parts.tracked(second["facts"]) is None
+
+
+def test_a_child_that_dies_under_the_tracker_has_measured_its_point(small_spec, store, monkeypatch):
+    asked = Child.ask
+
+    def killed_when_tracking(child, request, limit_s):
+        if request == {"do": "track"}:
+            os.kill(child.pid, signal.SIGKILL)
+        return asked(child, request, limit_s)
+
+    monkeypatch.setattr(Child, "ask", killed_when_tracking)
+    run, shown = measure(small_spec({"workload": "prefill"}), store)
+    (record,) = runs.records(store, run)
+    assert (record.status, shown.failures) == ("ok", 0)
+    assert "SIGKILL" in record.facts[memory_parts.UNTRACKED]
+
+
 def test_each_repetition_is_a_fresh_process(small_spec, store):
     spec = small_spec({"workload": "prefill"}, repetitions=2, rounds=2)
     run, _ = measure(spec, store)
@@ -95,14 +123,17 @@ def test_a_point_gets_processes_until_its_ratio_is_precise_and_the_record_says_s
     run, shown = measure(spec, store)
     found = {record.axes["precision"]: record for record in runs.records(store, run)}
     variant = found["bf16"]
+    processes = {name: len({block.process for block in record.blocks}) for name, record in found.items()}
     assert variant.facts["precision_of"] == "ratio"
-    assert variant.facts["stopped_for"] == "precise"
-    assert variant.facts["half_width"] < 1
     assert variant.facts["started_by"] == "fork"
     assert found["fp32"].facts["precision_of"] == "time"
-    assert "imprecise" not in [warning.code for warning in variant.warnings]
-    for record in found.values():
-        assert len({block.process for block in record.blocks}) in (8, 16, 32)
+    # On a machine that is busy enough, not even a factor of e is known after all of them.
+    stopped = variant.facts["stopped_for"]
+    assert stopped in ("precise", "cap")
+    assert processes["fp32"] == processes["bf16"]
+    assert processes["bf16"] in ((8, 16, 32) if stopped == "precise" else (32,))
+    assert stopped == "cap" or variant.facts["half_width"] < 1
+    assert ("imprecise" in [warning.code for warning in variant.warnings]) == (stopped == "cap")
     assert shown.done == shown.total
 
 

@@ -10,7 +10,7 @@ from reports import labels, page, plots
 from reports.document import Document, Figure, Notice, Part, Table
 from reports.study import study
 from tests import factories
-from tests.pages import build, cell, load, tables, words
+from tests.pages import build, cell, figures, load, tables, words
 
 NAMES = plugins.names("reports.sections")
 
@@ -185,18 +185,64 @@ def test_a_doubtful_point_of_a_curve_is_marked_in_the_drawing_and_in_its_data():
     assert "† A warning" in figure.caption
 
 
-def test_memory_shows_each_predicted_part_beside_the_peak():
+def test_memory_shows_each_counted_part_beside_the_peak_and_what_they_leave_unexplained():
     (table,) = tables(build("memory", [factories.record()]))
-    assert cell(table, 0, "weights, predicted") == "4.09 MiB"
-    assert cell(table, 0, "optimizer state, predicted") == "8.18 MiB"
+    assert cell(table, 0, "by") == "counts"
+    assert cell(table, 0, "weights") == "4.09 MiB"
+    assert cell(table, 0, "optimizer state") == "8.18 MiB"
     assert cell(table, 0, "measured peak").endswith("MiB")
+    assert re.fullmatch(r"\+[\d.]+ MiB \(\+\d+ %\)", cell(table, 0, "residual"))
+
+
+def test_what_a_tracker_saw_stands_under_the_counts_with_its_own_residual():
+    record = factories.tracked(factories.record())
+    (table,) = tables(build("memory", [record]))
+    assert [row[1].text for row in table.rows] == ["counts", "tracker"]
+    assert cell(table, 0, "work space") == "—"
+    assert cell(table, 1, "work space") == "2.00 MiB"
+    assert cell(table, 1, "gradients") == "1.00 MiB (most 4.09 MiB)"
+    peak, seen = record.metrics["ram_above_start_B"].value or 0, 28 * 2**20
+    assert cell(table, 1, "in all") == "28.0 MiB"
+    assert cell(table, 1, "residual").startswith(f"+{(peak - seen) / 2**20:.2f} MiB")
+
+
+def test_more_explained_than_measured_is_a_negative_residual():
+    record = factories.tracked(factories.record())
+    peak = replace(record.metrics["ram_above_start_B"], value=21.0 * 2**20)
+    (table,) = tables(build("memory", [replace(record, metrics=record.metrics | {"ram_above_start_B": peak})]))
+    assert cell(table, 1, "residual") == "−7.00 MiB (−33 %)"
+
+
+def test_counts_that_lack_a_part_leave_no_residual():
+    record = factories.record(checkpointing="on")
+    lacking = {name: count for name, count in record.costs.items() if name != "activations_B"}
+    (table,) = tables(build("memory", [replace(record, costs=lacking)]))
+    assert cell(table, 0, "residual") == "—"
+
+
+def test_why_a_point_was_not_tracked_is_told_once_for_all_that_share_the_reason():
+    told = {"untracked": "an iteration takes longer than 1 s"}
+    slow = [factories.record(batch_size=n) for n in (1, 2)]
+    section = build("memory", [*(replace(r, facts=r.facts | told) for r in slow), factories.record(batch_size=4)])
+    text = words(section)
+    assert (
+        "Not tracked: an iteration takes longer than 1 s (2 configurations); no tracker ran (1 configuration)." in text
+    )
+    assert "residual is the measured peak less" in text
+
+
+def test_the_drawing_marks_what_was_tracked_only_where_something_was():
+    plain, seen = (build("memory", [r]) for r in (factories.record(), factories.tracked(factories.record())))
+    assert ["tracked in all" in figures(section)[0].svg for section in (plain, seen)] == [False, True]
+    assert ["stroke" in section.lead for section in (plain, seen)] == [False, True]
 
 
 def test_a_point_that_ran_out_of_memory_keeps_its_prediction():
     records = [factories.record(), factories.record("oom", "too large", batch_size=64)]
     (table,) = tables(build("memory", records))
     assert cell(table, 1, "measured peak") == "out of memory"
-    assert cell(table, 1, "predicted in all").endswith("MiB")
+    assert cell(table, 1, "in all").endswith("MiB")
+    assert cell(table, 1, "residual") == "—"
 
 
 # energy, cautions, method

@@ -61,6 +61,16 @@ def test_a_record_replaces_the_earlier_one_of_its_point(tmp_path):
     assert found.status == "crashed"
 
 
+def test_facts_that_are_found_later_join_those_of_their_process(tmp_path):
+    with open_store(str(tmp_path), create=True) as store:
+        for process in (0, 1):
+            store.add_child("r1", "p", process, {"facts": {"parameters": 3}, "load_s": 1.0})
+        store.add_to_child("r1", "p", 0, {"facts": {"tracked_weights_B": 12}})
+        first, second = store.children("r1", "p")
+    assert first == {"facts": {"parameters": 3, "tracked_weights_B": 12}, "load_s": 1.0}
+    assert second["facts"] == {"parameters": 3}
+
+
 def test_the_same_block_cannot_be_kept_twice(tmp_path):
     with open_store(str(tmp_path), create=True) as store:
         store.add_block("r1", "p", block(0))

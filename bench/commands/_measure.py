@@ -99,7 +99,7 @@ def _dry_run(spec: Spec, inputs: Inputs) -> None:
     least, most = (units.duration(seconds) for seconds in planning.estimate_s(spec, inputs))
     fewest = allotment.first_processes(spec.settings)
     processes = f"{fewest} to {spec.settings['repetitions']}" if fewest < int(spec.settings["repetitions"]) else fewest
-    libraries = units.quantity(planning.CHILD_MIB["train"] * 2**20, "B")
+    libraries = units.quantity((planning.CHILD_MIB["train"] + planning.LSTM_MIB) * 2**20, "B")
     click.echo(
         f"\n{len(spec.points)} points in {processes} processes each; about "
         f"{least if least == most else f'{least} to {most}'}.\n"

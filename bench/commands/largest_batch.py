@@ -104,7 +104,6 @@ def _print(finder: "Finder", found: int, trials: "list[Trial]") -> None:
     from rich.table import Table
 
     from bench import points, units
-    from bench.largest_batch import MOST, RESOLUTION
 
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
@@ -120,7 +119,6 @@ def _print(finder: "Finder", found: int, trials: "list[Trial]") -> None:
     if not found:
         console.print(f"\nNot even a batch of 1 fits into {limit} ({what}).", markup=False)
         return
-    exact = "the largest that can be asked for" if found == MOST else "exactly"
-    if found != MOST and found * RESOLUTION >= 2:
-        exact = f"to within {RESOLUTION:.0%}"
+    beyond = min((each.batch_size for each in trials if each.batch_size > found), default=None)
+    exact = f"{beyond:,} may not fit" if beyond else "the largest that can be asked for"
     console.print(f"\nLargest batch within {limit}: {found:,} ({exact}; {what}).", markup=False, soft_wrap=True)

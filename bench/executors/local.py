@@ -15,10 +15,14 @@ from typing import Any
 from bench import control_group
 from bench.errors import UserError
 from bench.executors.forking import Forked, Nursery
+from bench.memory_parts import UNTRACKED
 from bench.record import Status
 
 #: A child that was asked to end gets this long before it is killed.
 _GRACE_S = 5.0
+
+#: The tracker runs one iteration of at most a second, some twenty times as slowly.
+_TRACK_S = 60.0
 
 
 class ChildFailed(Exception):  # noqa: N818 - an outcome: it becomes the point's record
@@ -77,15 +81,21 @@ class Child:
             raise ChildFailed(answer["failed"]["status"], answer["failed"]["reason"])
         return answer
 
-    def observe(self, limit_s: float) -> dict[str, Any]:
-        """What an iteration of the child's point consists of, or why that is not known: `observation`, `unobserved`.
+    def look_closer(self, limit_s: float) -> dict[str, Any]:
+        """What an iteration of the child's point consists of (`observation`, or `unobserved`: why that is not known),
+        and `facts` on what its memory is made of, or why that is not known.
 
-        It comes after all blocks and fails nothing: a child that dies of it, or takes too long, is only gone.
+        It comes after all blocks and fails nothing: a child that dies of it, or takes too long, has measured its point.
         """
         try:
-            return self.ask({"do": "observe"}, limit_s)
+            found = self.ask({"do": "observe"}, limit_s)
         except (ChildFailed, UserError) as failed:
-            return {"observation": None, "unobserved": str(failed)}
+            found = {"observation": None, "unobserved": str(failed)}
+        try:
+            facts = self.ask({"do": "track"}, min(limit_s, _TRACK_S))["tracked"]
+        except (ChildFailed, UserError) as failed:
+            facts = {UNTRACKED: failed.reason if isinstance(failed, ChildFailed) else str(failed)}
+        return found | {"facts": facts}
 
     def _line(self, limit_s: float) -> bytes:
         ends = time.monotonic() + limit_s

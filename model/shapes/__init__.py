@@ -17,6 +17,10 @@ MOMENTS = {"sgd": 0, "adam": 2, "adamw": 2, "adamw-8bit": 2}
 #: Of 8-bit moments, a block of so many values shares one fp32 scale (Dettmers et al., 2022; torchao's default).
 MOMENT_BLOCK = 256
 
+#: From this size on, glibc gives each block pages of its own and takes them back when it is freed; smaller ones come to
+#: lie in its heap, which keeps them (malloc.c, DEFAULT_MMAP_THRESHOLD_MAX on 64 bits).
+MAPPED_B = 32 * 2**20
+
 
 @dataclass(frozen=True)
 class Work:

@@ -18,7 +18,7 @@ from model.shapes._operators import (
     table_gradient,
     training,
 )
-from model.shapes.lstm import CELL
+from model.shapes.lstm import CELL, untouched_workspace_bytes
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,11 @@ def costs(config: Config, work: Work) -> Costs:
     """
     phases = {"train": _train, "prefill": _prefill, "decode": _decode}
     return phases[work.phase](config, work)
+
+
+def untouched_bytes(config: Config, work: Work) -> int:
+    """Bytes among `activations_B` that take no memory, as `model.shapes.lstm.untouched_bytes` estimates them."""
+    return untouched_workspace_bytes(config.decoder, work, (work.generated_length,)) if work.phase == "train" else 0
 
 
 def _bridge_width(config: Config) -> int:

@@ -3,7 +3,7 @@
 Sutskever et al. (2014); tied weights as in Press and Wolf (2017).
 """
 
-from model.shapes import Costs, Work, _recurrent
+from model.shapes import MAPPED_B, Costs, Work, _recurrent
 from model.shapes._operators import product_itemsize
 from model.shapes._recurrent import Cell, Config, narrowed
 
@@ -61,19 +61,27 @@ UNTOUCHED = 0.73
 
 
 def untouched_bytes(config: Config, work: Work) -> int:
-    """Bytes among `activations_B` that are set aside but, by estimate, take no memory of the machine."""
+    """Bytes among `activations_B` that are set aside but, by estimate, take no memory of the machine.
+
+    In training those of a workspace on pages of its own (`MAPPED_B`): a smaller one lies where others have written.
+    """
     if work.phase == "decode":
         return 0
-    batch, steps, hidden = work.batch_size, work.sequence_length, config.hidden
-    if work.phase == "prefill":
-        token = 2 * config.embedding + (6 if config.layers > 1 else 5) * hidden
-        return round(UNTOUCHED * batch * steps * token * work.activation_itemsize)
-    reserved = sum(
-        kept_bytes(width, hidden, batch, length, work) - batch * length * (width + hidden) * work.activation_itemsize
+    if work.phase == "train":
+        return untouched_workspace_bytes(config, work, (work.sequence_length, work.generated_length))
+    token = 2 * config.embedding + (6 if config.layers > 1 else 5) * config.hidden
+    return round(UNTOUCHED * work.batch_size * work.sequence_length * token * work.activation_itemsize)
+
+
+def untouched_workspace_bytes(config: Config, work: Work, stacks: tuple[int, ...]) -> int:
+    """The same in training, for stacks over so many steps."""
+    batch, hidden = work.batch_size, config.hidden
+    reserved = [
+        kept_bytes(width, hidden, batch, steps, work) - batch * steps * (width + hidden) * work.activation_itemsize
         for width in config.inputs
-        for length in (steps, work.generated_length)
-    )
-    return round(UNTOUCHED * reserved)
+        for steps in stacks
+    ]
+    return round(UNTOUCHED * sum(each for each in reserved if each >= MAPPED_B))
 
 
 CELL = Cell(

@@ -38,6 +38,17 @@ def transient_bytes(config: Config, batch: int, steps: int, work: Work) -> int:
     return batch * (steps * token + config.layers * hidden) * work.activation_itemsize
 
 
+def converted_bytes(config: Config, work: Work) -> int:
+    """Bytes of the copies of W_hh that torch makes of one layer in prefill under autocast: one for each step.
+
+    Seen with torch 2.13 on the CPU in inference mode, where autocast remembers none of its copies; without that mode
+    there is one.
+    """
+    if work.phase != "prefill" or work.activation_itemsize >= work.weight_itemsize:
+        return 0
+    return work.sequence_length * config.hidden**2 * work.activation_itemsize
+
+
 CELL = Cell(
     gates=1,
     states=1,

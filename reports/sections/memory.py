@@ -1,28 +1,37 @@
-"""Memory against size: what the counts predict, part by part, and the peak that was measured."""
+"""Memory against size: what the counts and a tracker explain, part by part, of the peak that was measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from bench.memory_parts import PARTS, UNTRACKED, tracked
 from bench.record import Record
 from bench.units import quantity
 from reports import labels, plots, tables
-from reports.document import Figure, Paragraph, Section
+from reports.document import Figure, Paragraph, Section, Table
 from reports.plots import Stack
 from reports.study import Study, memory, point, values
 
 ORDER = 50
 
-_PARTS = {
-    "weights_B": "weights",
-    "gradients_B": "gradients",
-    "optimizer_B": "optimizer state",
-    "activations_B": "activations",
-    "state_B": "decoding state",
-}
+#: The parts that costs count; work space that is kept for backward is among the activations there.
+_COUNTED = tuple(part for part in PARTS if part != "workspace")
+
+_RESIDUAL = (
+    "The residual is the measured peak less the bytes that the row explains. Where it is positive, that memory belongs "
+    "to no tensor that was alive: blocks that were freed but that the allocator keeps for later (on a CPU, the heap of "
+    "the C library), and buffers and code of libraries. Where it is negative, not everything that the row adds up took "
+    "memory at one moment: the counts add gradients to activations, though the former come as the latter go, and pages "
+    "that were set aside but never written to take none."
+)
+_TRACKER = (
+    "The tracker ran one iteration more, after everything was measured, and shows the moment at which all parts "
+    "together took the most; “most” is the most of one part at any moment. Work space is what a library takes for "
+    "itself; what it keeps of it for the backward pass, the counts have among the activations."
+)
 
 
 def build(study: Study) -> Section | None:
     """None where no record has both a prediction and something to say about memory."""
-    known = [r for r in study.records if _predicted(r) and (memory(r) or r.status in ("oom", "does_not_fit"))]
+    known = [r for r in study.records if _counted(r) and (memory(r) or r.status in ("oom", "does_not_fit"))]
     plain = [r for r in known if point(r).is_reference] or known
     if not any(memory(r) for r in plain):
         return None
@@ -34,56 +43,114 @@ def build(study: Study) -> Section | None:
         kept = _kept(members)
         left_out += len(members) - len(kept)
         figures.append(_figure(study, labels.workload(name), kept))
-    note = (
-        "A diamond to the right of its bar is memory that the counts do not cover: the libraries' work space, and what "
-        "the allocator rounds up or keeps."
-    )
-    notes = [
-        note,
-        *([f"{labels.count(left_out, 'smaller configuration')} left out for legibility."] if left_out else []),
-    ]
-    lead = "Bars are predicted from the shape of the model alone, without running it; diamonds are what was measured."
-    return Section("Memory and size", lead, (*figures, Paragraph(" ".join(notes))))
+    seen = any(tracked(record.facts) for record in plain)
+    notes = [*([_TRACKER] if seen else []), *_why_untracked(plain)]
+    if left_out:
+        notes.append(f"{labels.count(left_out, 'smaller configuration')} left out for legibility.")
+    lead = "Bars are counted from the shape of the model alone, without running it; diamonds are the measured peak."
+    if seen:
+        lead = (
+            "Bars are counted from the shape of the model alone, without running it; the stroke on each is what a "
+            "tracker saw tensors and work space take in one iteration, the diamond the peak that was measured."
+        )
+    more = [Paragraph(" ".join(notes))] if notes else []
+    return Section("Memory and size", lead, (*figures, Paragraph(_RESIDUAL), *more))
 
 
-def _predicted(record: Record) -> float:
-    return float(sum(record.costs.get(part, 0) for part in _PARTS))
+def _counted(record: Record) -> float:
+    return float(sum(record.costs.get(f"{part}_B", 0) for part in _COUNTED))
+
+
+def _why_untracked(records: Sequence[Record]) -> list[str]:
+    """One sentence with each reason and how many of the measured records have it; nothing where all were tracked."""
+    reasons: dict[str, int] = {}
+    for record in records:
+        if memory(record) and tracked(record.facts) is None:
+            reason = labels.plain(record.facts.get(UNTRACKED, "no tracker ran")).rstrip(".")
+            reasons[reason] = reasons.get(reason, 0) + 1
+    told = [f"{reason} ({labels.count(number, 'configuration')})" for reason, number in reasons.items()]
+    return [f"Not tracked: {'; '.join(told)}."] if told else []
 
 
 def _kept(records: Sequence[Record]) -> list[Record]:
     """The hungriest, in the order of the study: where memory runs out is the question."""
-    ranked = sorted(records, key=_predicted, reverse=True)[: plots.MOST_ROWS]
+    ranked = sorted(records, key=_counted, reverse=True)[: plots.MOST_ROWS]
     chosen = {id(record) for record in ranked}
     return [record for record in records if id(record) in chosen]
 
 
 def _figure(study: Study, title: str, records: Sequence[Record]) -> Figure:
-    used = [part for part in _PARTS if any(record.costs.get(part) for record in records)]
-    names = [f"predicted {_PARTS[part]}" for part in used]
+    used = [part for part in _COUNTED if any(record.costs.get(f"{part}_B") for record in records)]
     alike = all(point(record).is_reference for record in records)
     hidden = ("workload", *labels.VARIANT_AXES) if alike else ("workload",)
+    named = [(record, study.label(record, hidden)) for record in records]
     rows = [
         Stack(
-            study.label(r, hidden),
-            tuple(float(r.costs.get(part, 0)) for part in used),
-            found.value if (found := memory(r)) else None,
-            labels.status(r),
+            label,
+            tuple(float(record.costs.get(f"{part}_B", 0)) for part in used),
+            found.value if (found := memory(record)) else None,
+            labels.status(record),
+            float(seen.peak_B) if (seen := tracked(record.facts)) else None,
         )
-        for r in records
+        for record, label in named
     ]
-    heads = ["configuration", *(f"{_PARTS[part]}, predicted" for part in used), "predicted in all", "measured peak"]
-    cells = [
-        [
-            row.label,
-            *(quantity(part, "B") for part in row.parts),
-            quantity(sum(row.parts), "B"),
-            row.words if row.measured is None else quantity(row.measured, "B"),
-        ]
-        for row in rows
+    alt = f"Bars of counted memory with the measured peak for {labels.count(len(rows), 'configuration')} of {title}."
+    drawn = plots.stacks(f"{title}, memory", [f"counted {PARTS[part]}" for part in used], rows)
+    return Figure(drawn, alt, f"{title}. {_measure(records)}", _data(title, named))
+
+
+def _data(title: str, named: Sequence[tuple[Record, str]]) -> Table:
+    """Two rows a configuration, by the counts and by the tracker, each with what it leaves unexplained."""
+    seen = {id(record): tracked(record.facts) for record, _ in named}
+    used = [
+        part
+        for part in PARTS
+        if any(r.costs.get(f"{part}_B") or ((found := seen[id(r)]) and found.most[part]) for r, _ in named)
     ]
-    data = tables.simple(f"{title}: predicted and measured memory", heads, cells)
-    alt = f"Bars of predicted memory with the measured peak for {labels.count(len(rows), 'configuration')} of {title}."
-    return Figure(plots.stacks(f"{title}, memory", names, rows), alt, f"{title}. {_measure(records)}", data)
+    rows = []
+    for record, label in named:
+        counts = {part: float(record.costs[f"{part}_B"]) for part in used if f"{part}_B" in record.costs}
+        complete = all(f"{part}_B" in record.costs for part in _COUNTED)
+        told = {part: quantity(count, "B") for part, count in counts.items()}
+        rows.append(_row(record, label, "counts", used, told, sum(counts.values()), complete=complete))
+        if (found := seen[id(record)]) is not None:
+            told = {part: _with_most(found.at_peak[part], found.most[part]) for part in used}
+            rows.append(_row(record, label, "tracker", used, told, found.peak_B))
+    heads = ["configuration", "by", *(PARTS[part] for part in used), "in all", "measured peak", "residual"]
+    return tables.simple(f"{title}: what the measured memory is made of", heads, rows)
+
+
+def _row(
+    record: Record,
+    label: str,
+    by: str,
+    used: Sequence[str],
+    told: Mapping[str, str],
+    explained_B: float,
+    *,
+    complete: bool = True,
+) -> list[str]:
+    """One row of the table; without a residual where the counts are not `complete`."""
+    found = memory(record)
+    peak_B = None if found is None else found.value
+    peak = labels.status(record) if peak_B is None else quantity(peak_B, "B")
+    residual = "—" if peak_B is None or not complete else _residual(peak_B, explained_B)
+    return [label, by, *(told.get(part, "—") for part in used), quantity(explained_B, "B"), peak, residual]
+
+
+def _with_most(at_peak_B: int, most_B: int) -> str:
+    """Bytes of a part at the peak, and its own most where that is seen to be more."""
+    shown, most = quantity(at_peak_B, "B"), quantity(most_B, "B")
+    return shown if shown == most else f"{shown} (most {most})"
+
+
+def _residual(peak_B: float, explained_B: float) -> str:
+    """What is not explained, in bytes with its sign and as a share of the peak: `+5.10 MiB (12 %)`."""
+    rest_B = peak_B - explained_B
+    if not peak_B:
+        return "—"
+    sign = "−" if rest_B < 0 else "+"
+    return labels.unbroken(f"{sign}{quantity(abs(rest_B), 'B')} ({tables.signed(100 * rest_B / peak_B, 0)} %)")
 
 
 def _measure(records: Sequence[Record]) -> str:

@@ -7,11 +7,11 @@ from dataclasses import asdict, replace
 from random import Random
 
 import torch
-from bench.observer import observe
 
 from bench import devices
 from bench.errors import Unsupported
 from bench.executors.local import cache_folder
+from bench.observer import observe
 from tests.known_walls.case import this_machine
 from tests.known_walls.catalogue import MIXED, PURE
 

@@ -1,7 +1,9 @@
-"""How far is the predicted peak memory of a sweep's process from the measured one?
+"""How far is the predicted peak memory of a process from the measured one?
 
-Each point runs in a child of its own, as in a sweep, for two blocks; the peak is the high-water mark of its resident
-memory over them. The grid shares no combination of batch and lengths with the one that constants were fitted to.
+Each point runs in a fresh child of its own, warmed up and for as many blocks as in a sweep; the peak is the high-water
+mark of its resident memory over the blocks. (Forked children would be faster, but of libraries that it shares with its
+parent the kernel counts for a child only what it has touched.) The grid shares no combination of batch and lengths with
+the one that constants were fitted to.
 """
 
 from dataclasses import dataclass
@@ -64,14 +66,14 @@ def grid() -> list[Point]:
     return found
 
 
-def measure(point: Point, cache: str) -> Compared:
-    settings = SETTING_DEFAULTS | {"warmup_limit": 0.1, "corpus": None, "cache": cache}
-    child = Child()
+def measure(child: Child, point: Point, cache: str) -> Compared:
+    settings = SETTING_DEFAULTS | {"corpus": None, "cache": cache}
     try:
         child.ask(None, LIMIT_S)
         facts = child.ask({"do": "build", "axes": point.axes, "settings": settings}, LIMIT_S)["built"]["facts"]
         request = {"do": "block", "kind": "timed", "process": 0}
-        blocks = [child.ask(request | {"round": round_}, LIMIT_S)["block"] for round_ in range(2)]
+        rounds = range(int(settings["rounds"]))
+        blocks = [child.ask(request | {"round": round_}, LIMIT_S)["block"] for round_ in rounds]
     finally:
         child.kill()
     peak = max(block["readings"]["max_ram_B"] for block in blocks)
@@ -82,12 +84,15 @@ def prove(quick: bool) -> Outcome:
     chosen = Random(0).sample(grid(), 24 if quick else 120)
     compared, failed = [], 0
     with TemporaryDirectory() as cache:
+        following = Child()
         for point in chosen:
+            child, following = following, Child()  # the next imports torch on another core meanwhile
             try:
-                compared.append(measure(point, cache))
+                compared.append(measure(child, point, cache))
             except ChildFailed as failure:
                 print(f"{points.describe(point, chosen)}: {failure}")
                 failed += 1
+        following.kill()
     rows = []
     for name in (*ARCHITECTURES, "train", "inference", "all"):
         members = [each for each in compared if _is(each.point, name)]
