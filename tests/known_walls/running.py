@@ -21,7 +21,7 @@ from tests.known_walls.groups import remove_groups
 LIMIT_S = 120.0
 #: Cores that other programs may keep busy on average while a case runs: more, and threads that wait for one another
 #: share a core with strangers; the case is then run again, up to that many times in all.
-MOST_FOREIGN, ATTEMPTS = 0.15, 4
+MOST_FOREIGN, ATTEMPTS = 0.15, 2
 _OBSERVATION = TypeAdapter(Observation)
 
 
