@@ -87,9 +87,9 @@ def _axes(axes: Axes, roofs: Sequence[Roof], marks: Sequence[Mark]) -> str:
     low, high = min(*reached, left * min(bands)), max(*peaks, *(mark.y for mark in marks))
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(left / 2, right * 6)
+    axes.set_xlim(left / 2, right * 10)
     axes.set_ylim(low / 2, high * 2)
-    _ticks(axes.xaxis, left / 2, right * 6, 1.0)
+    _ticks(axes.xaxis, left / 2, right * 10, 1.0)
     factor, unit = scale([math.sqrt(low * high)], "FLOP/s")
     _ticks(axes.yaxis, low / 2, high * 2, factor)
     return unit

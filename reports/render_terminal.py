@@ -103,8 +103,8 @@ def _fitting(studied: Study, title: str, records: Sequence[Record], console: Con
 
 def _walls(records: Sequence[Record]) -> list[str]:
     """What each record waits for, in a word; empty where that is not known."""
-    found = [verdict.of(record) for record in records]
-    return [_SHORT_WALLS.get(each.wall, each.wall) if each else "" for each in found]
+    found = [verdict.wall_of(record) or "" for record in records]
+    return [_SHORT_WALLS.get(wall, wall) for wall in found]
 
 
 def _quality(records: Sequence[Record], *, precise: bool) -> _Column | None:

@@ -1,19 +1,18 @@
 """The wall of each record with its proof: what pages, tables and terminals show of a bottleneck, as plain data.
 
-It joins what `reports.bottleneck` reads from an observation with what interventions showed; sections and renderers know
-this file, and neither of those.
+It joins what `reports.bottleneck` reads from an observation with what `reports.proof` reads from experiments; sections
+and renderers know this file, and neither of those.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.axes import BY_NAME, DEFAULTS
 from bench.errors import UserError
-from bench.intervals import median_interval
 from bench.record import Experiment, Record
-from reports import labels, roofline
+from reports import elasticity, labels, proof, roofline
 from reports.bottleneck import Attribution, of_record
 from reports.study import values
 from reports.wall_words import in_words
@@ -26,17 +25,15 @@ UNEXPLAINED = "unexplained"
 
 @dataclass(frozen=True)
 class Effect:
-    """What one intervention did to the time: `change` is (time with / time without) - 1, with its 95 % interval."""
+    """What one intervention did to the time, in words too; `change` is (time with / time without) - 1.
+
+    It is `decided` where the 95 % interval of the change leaves 0 out.
+    """
 
     name: str
+    words: str
     change: float
-    low: float | None
-    high: float | None
-
-    @property
-    def decided(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+    decided: bool
 
 
 @dataclass(frozen=True)
@@ -93,15 +90,18 @@ class Verdict:
         return in_words(self.attribution, subject).rstrip(".")
 
 
+def wall_of(record: Record) -> str | None:
+    """What the record waits for, without the proof, which takes longer; None where that is not known."""
+    found = _attributed(record)
+    return None if found is None else found.verdict
+
+
 def of(record: Record) -> Verdict | None:
     """The verdict on a record; None where it lacks an observation, costs or ceilings."""
-    if record.status != "ok" or record.observation is None or not math.isfinite(record.observation.iteration_s):
+    found = _attributed(record)
+    if found is None:
         return None
-    try:
-        found = of_record(record, roofline.datasheet(record))
-    except UserError:
-        return None
-    proof, words, elasticities = _proof(record, found)
+    status, words, elasticities = _proof(record, found)
     return Verdict(
         record,
         found.verdict,
@@ -111,13 +111,22 @@ def of(record: Record) -> Verdict | None:
         _reached(found),
         _operators(found),
         remedies(found.verdict, record),
-        proof,
+        status,
         words,
         effects(record.experiments),
         elasticities,
         (*found.errors, *found.cautions),
         found,
     )
+
+
+def _attributed(record: Record) -> Attribution | None:
+    if record.status != "ok" or record.observation is None or not math.isfinite(record.observation.iteration_s):
+        return None
+    try:
+        return of_record(record, roofline.datasheet(record))
+    except UserError:
+        return None
 
 
 def _reached(found: Attribution) -> dict[str, float]:
@@ -148,27 +157,45 @@ def _operators(found: Attribution) -> tuple[Work, ...]:
 
 
 def _proof(record: Record, found: Attribution) -> tuple[Proof, str, tuple[Elasticity, ...]]:
-    """What the experiments say of the verdict."""
-    tried = [each for each in record.experiments if each.logs and not each.null]
-    if tried:
-        return "untested", "its experiments do not decide", ()
-    reasons = [each.reason for each in record.experiments if each.reason]
-    return "untested", reasons[0] if reasons else "no intervention was tried on it", ()
+    """What the experiments say of the verdict, and the elasticities that they give."""
+    tried = [_finite(each) for each in record.experiments]
+    if not tried:
+        return "untested", "No intervention was tried on it.", ()
+    fitted = _fit(tried)
+    judged = proof.proof(found.verdict, fitted, tried)
+    shown = tuple(
+        Elasticity(labels.listed(each.resources), each.value, each.low, each.high)
+        for each in fitted.elasticities
+        if each.value is not None
+    )
+    return judged.verdict, judged.sentence, shown
+
+
+def _fit(experiments: Sequence[Experiment]) -> elasticity.Fit:
+    """The elasticities; none of them where no rate was moved, as where every experiment was impossible."""
+    rates = [rate for each in experiments if each.logs and not each.null for rate in each.rates.values()]
+    if any(abs(rate) >= elasticity.MOVED for rate in rates):
+        return elasticity.fit(experiments)
+    return elasticity.Fit((), elasticity.Elasticity((), None, reason="no intervention changed any rate"), {}, ())
 
 
 def effects(experiments: Sequence[Experiment]) -> tuple[Effect, ...]:
-    """What each intervention did, the null ones left out: the median over pairs of blocks, with its interval."""
+    """What each intervention did; those that changed nothing by intent are left out."""
     found = []
     for each in experiments:
-        logs = [value for value in each.logs if math.isfinite(value)]
-        if not each.null and logs:
-            middle, low, high = median_interval(logs)
-            found.append(Effect(each.name, math.expm1(middle), _expm1(low), _expm1(high)))
+        told = None if each.null else elasticity.effect(_finite(each))
+        if told is not None:
+            phrase = proof.PHRASES.get(each.name, labels.plain(each.name).replace("_", " "))
+            decided = told.low is not None and told.high is not None and not told.low <= 0 <= told.high
+            found.append(Effect(each.name, f"{phrase} {proof.changed(told)}", told.share, decided))
     return tuple(found)
 
 
-def _expm1(value: float | None) -> float | None:
-    return None if value is None else math.expm1(value)
+def _finite(experiment: Experiment) -> Experiment:
+    """Without pairs that hold no number, which a stranger's record may."""
+    if all(map(math.isfinite, experiment.logs)):
+        return experiment
+    return replace(experiment, logs=[value for value in experiment.logs if math.isfinite(value)])
 
 
 def remedies(wall: str, record: Record) -> tuple[str, ...]:

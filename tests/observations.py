@@ -90,10 +90,10 @@ def diagnosed(given: Record, changes: Mapping[str, float] | None = None) -> Reco
 
 #: How each made-up intervention changes the rates of resources: ln(rate with / rate without).
 _MOVED: Mapping[str, Mapping[str, float]] = {
-    "more_threads": {"compute": 0.6, "memory": 0.05},
-    "fewer_threads": {"compute": -0.7, "memory": -0.1},
-    "bandwidth_antagonist": {"memory": -0.5, "compute": -0.02},
-    "cache_antagonist": {"memory": 0.0, "compute": -0.02},
+    "more_threads": {"compute": 0.6, "memory bandwidth": 0.05},
+    "fewer_threads": {"compute": -0.7, "memory bandwidth": -0.1},
+    "bandwidth_antagonist": {"memory bandwidth": -0.5, "compute": -0.02},
+    "cache_antagonist": {"memory bandwidth": 0.0, "compute": -0.02},
     "extra_dispatches": {"dispatch": -0.5},
 }
 

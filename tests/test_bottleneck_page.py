@@ -46,7 +46,7 @@ def test_without_interventions_the_first_sentence_ends_with_the_wall():
 
 def test_an_effect_that_may_be_nothing_is_not_told_as_a_gain():
     shaken = replace(decoded(), experiments=[Experiment("more_threads", [-0.3, 0.3] * 9, {})])
-    assert "doubling the threads made no measurable difference" in build("bottleneck", [shaken]).lead
+    assert "doubling the threads changed nothing measurable" in build("bottleneck", [shaken]).lead
 
 
 def test_controls_and_experiments_that_change_nothing_are_no_evidence():
@@ -119,7 +119,33 @@ def test_each_point_has_its_wall_its_share_its_proof_and_a_remedy():
 
 def test_a_point_that_nobody_intervened_on_is_untested():
     (table, *_) = tables(build("bottleneck", [observed()]))
-    assert cell(table, 0, "proof").startswith("untested: ")
+    assert cell(table, 0, "proof") == "untested. No intervention was tried on it."
+
+
+def test_experiments_that_move_the_wall_confirm_it_and_their_elasticities_are_drawn():
+    section = build("bottleneck", [decoded()])
+    assert cell(tables(section)[0], 0, "proof").startswith("confirmed. Loading the memory bus cost 43 %")
+    (drawn,) = [figure for figure in figures(section) if figure.alt.startswith("Elasticities")]
+    assert "memory bandwidth" in column(drawn.data, "resource")
+
+
+def test_experiments_that_leave_the_wall_unmoved_contradict_it_and_the_first_sentence_says_so():
+    told = {"fewer_threads": 0.65, "more_threads": -0.55, "bandwidth_antagonist": 0.0, "extra_dispatches": 0.0}
+    section = build("bottleneck", [observations.diagnosed(observed(workload="decode"), told)])
+    assert cell(tables(section)[0], 0, "proof").startswith("contradicted. ")
+    assert section.lead.endswith(", which speaks against it.")
+
+
+def test_pairs_that_hold_no_number_are_left_out():
+    broken = replace(decoded(), experiments=[Experiment("more_threads", [math.nan] * 9 + [-0.04] * 9, {})])
+    assert "doubling the threads gained 4 %" in build("bottleneck", [broken]).lead
+
+
+def test_experiments_that_were_impossible_leave_it_untested_with_their_reason():
+    impossible = replace(decoded(), experiments=[Experiment("more_threads", [], {}, reason="One core only.")])
+    proof = cell(tables(build("bottleneck", [impossible]))[0], 0, "proof")
+    assert proof.startswith("untested. ")
+    assert "One core only" in proof
 
 
 def test_what_the_point_already_has_is_no_remedy():

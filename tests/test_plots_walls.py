@@ -24,7 +24,7 @@ FEW = [
     Mark("Decode", 2, 0.45, 8e9, 7e9, 9e9, "nano, batch size 1"),
     Mark("Decode", 2, 3.3, 50e9, 45e9, 57e9, "nano, batch size 8"),
     Mark("Prefill", 1, 30, 200e9, 190e9, 230e9, "tiny, batch size 1"),
-    Mark("Training", 0, 12, 90e9, None, None, "tiny, batch size 8, amp-bf16"),
+    Mark("Training", 0, 60, 20e9, None, None, "tiny, batch size 8"),
 ]
 MANY = [Mark("Decode", 2, 0.3 * 1.11**n, 4e9 * 1.09**n, None, None, f"nano, batch size {n}") for n in range(60)]
 

@@ -21,17 +21,6 @@ _WAIT = {
     "power or thermal": "for a clock that is held down",
     "unexplained": "for something that was not seen",
 }
-#: What an intervention is, as the subject of what it cost or gained.
-_INTERVENTIONS = {
-    "bandwidth_antagonist": "loading the memory bus",
-    "cache_antagonist": "keeping another core busy without memory",
-    "batch_scaling": "doubling the batch (per token)",
-    "extra_dispatches": "adding empty operators",
-    "fewer_dispatches": "compiling it into fewer operators",
-    "fewer_threads": "halving the threads",
-    "more_threads": "doubling the threads",
-    "input": "giving it other input",
-}
 #: Interventions that are evidence only beside another one.
 _CONTROLS = ("cache_antagonist",)
 #: Interventions in a sentence.
@@ -55,7 +44,7 @@ def waits(wall: str) -> str:
 def sentence(study: Study, verdict: Verdict) -> str:
     """The whole verdict as one plain sentence with its evidence."""
     head = labels.plain(verdict.sentence(where(study, verdict.record)))
-    shown = ", ".join(effect(each) for each in telling_effects(verdict))
+    shown = ", ".join(each.words for each in telling_effects(verdict))
     against = ", which speaks against it" if verdict.proof == "contradicted" else ""
     return f"{head}; {shown}{against}." if shown else f"{head}."
 
@@ -65,15 +54,6 @@ def telling_effects(verdict: Verdict) -> list[Effect]:
     tried = [each for each in verdict.effects if each.name not in _CONTROLS]
     ranked = sorted(tried, key=lambda each: (not each.decided, -abs(each.change)))[:_MOST_EFFECTS]
     return [each for each in tried if any(each is one for one in ranked)]
-
-
-def effect(found: Effect) -> str:
-    """`doubling the threads gained 4 %`: what an intervention did to the time."""
-    name = _INTERVENTIONS.get(found.name, labels.plain(found.name).replace("_", " "))
-    if not found.decided:
-        return f"{name} made no measurable difference"
-    verb, size = ("cost", found.change) if found.change > 0 else ("gained", -found.change)
-    return f"{name} {verb} {percent(size)}"
 
 
 def percent(share: float) -> str:

@@ -119,7 +119,7 @@ def _share(share: float | None) -> Cell:
 def _proof(each: Verdict) -> Cell:
     words = labels.plain(each.proof_words)
     emphasis = {"confirmed": "plain", "contradicted": "bad", "untested": "muted"}[each.proof]
-    return Cell(f"{each.proof}: {words}" if words else each.proof, emphasis=emphasis)  # type: ignore[arg-type]
+    return Cell(f"{each.proof}. {words}" if words else each.proof, emphasis=emphasis)  # type: ignore[arg-type]
 
 
 def _listed(verdicts: Sequence[Verdict], first: Verdict) -> list[Verdict]:

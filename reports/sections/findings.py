@@ -11,7 +11,7 @@ from reports.estimate import Ratio, speed
 from reports.sections._wall_words import waits
 from reports.study import Pair, Study, metric, values
 from reports.tradeoffs import quality
-from reports.verdict import of as verdict_of
+from reports.verdict import wall_of
 
 ORDER = 10
 
@@ -74,7 +74,7 @@ def _price(pair: Pair) -> str:
 
 def _walls(study: Study) -> list[tuple[str, str]]:
     """What the points wait for, counted, the most frequent wall first; nothing where that is not known of any."""
-    found = Counter(each.wall for record in study.ok if (each := verdict_of(record)))
+    found = Counter(wall for record in study.ok if (wall := wall_of(record)))
     if not found:
         return []
     parts = [f"{number} {waits(wall)}" for wall, number in found.most_common()]
