@@ -190,10 +190,7 @@ class Sweep:
             for point in list(children):
                 if children[point].window_s > 0 and _OBSERVED - repetition in lacking[point]:
                     self._guard(children, point, self._block, "observed", _OBSERVED - repetition)
-            for point, measured in children.items():
-                if not any("observation" in each for each in self._store.children(self._run.run, point.id)):
-                    found = measured.child.observe(measured.left_s)
-                    self._store.add_to_child(self._run.run, point.id, measured.process, found)
+            self._observe(children)
             for measured in children.values():
                 measured.child.ask_to_finish()
             for measured in children.values():
@@ -230,6 +227,13 @@ class Sweep:
         finally:
             standing = self._standing[point]
             self._standing[point] = replace(standing, spent_s=standing.spent_s + time.monotonic() - began)
+
+    def _observe(self, children: "Mapping[Point, _Measured]") -> None:
+        """Let the first process of each point tell what an iteration consists of, once all its blocks are there."""
+        for point, measured in children.items():
+            if not any("observation" in each for each in self._store.children(self._run.run, point.id)):
+                found = measured.child.observe(measured.left_s)
+                self._store.add_to_child(self._run.run, point.id, measured.process, found)
 
     def _build(self, point: Point, measured: "_Measured") -> None:
         self._progress.advance(current=points.describe(point, self._spec.points))
