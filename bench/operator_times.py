@@ -164,8 +164,8 @@ class _Reader:
             return
         kind = kind_of(event.name)
         composed = any("::" in inner.name for inner in event.cpu_children)
-        if composed or not (event.name.startswith(_FUSED) or kind in ("communication", "input")):
-            kind = "other"
+        if self._names and (composed or not (event.name.startswith(_FUSED) or kind in ("communication", "input"))):
+            kind = "other"  # what was not counted calls others, or is part of what was
         self._add(event.name, module, Count(kind, ""), self._own_s(event), uncounted=True)
         self._walk(event.cpu_children, module)
 

@@ -1,6 +1,8 @@
 """Observations and ceilings on their way from a child to a record."""
 
 import json
+import os
+import signal
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
@@ -96,9 +98,12 @@ def test_a_session_gives_the_reason_where_observing_fails(monkeypatch):
 
 def test_a_child_that_is_gone_is_a_reason_too():
     child = Child()
-    child.ask(None, 60)
-    child.kill()
-    found = child.observe(1.0)
+    try:
+        child.ask(None, 60)
+        os.kill(child.pid, signal.SIGKILL)
+        found = child.observe(60)
+    finally:
+        child.kill()
     assert found["observation"] is None
     assert "SIGKILL" in found["unobserved"]
 
