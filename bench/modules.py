@@ -50,7 +50,7 @@ class Modules:
     def _begin(self, name: str) -> Callable[..., None]:
         def begin(*_: Any) -> None:
             section = record_function(PREFIX + name)
-            section.__enter__()
+            section.__enter__()  # type: ignore[no-untyped-call]
             self._running.append((name, section))
 
         return begin

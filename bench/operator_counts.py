@@ -94,9 +94,9 @@ def key(name: str, shapes: Iterable[Any]) -> Key:
     return name, tuple(tuple(shape) for shape in shapes if shape and not isinstance(shape[0], (list, tuple)))
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, modules: Modules) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._modules = modules
         self.calls: dict[Key, list[Count]] = {}
         self.touched: dict[object, int] = {}

@@ -29,18 +29,20 @@ def flops(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
 
 
 def packed_B(name: str, args: Sequence[Any], result: Any) -> int:
-    """Bytes of int8 weights that torch keeps packed, so that no tensor shows them: one for each pair of FLOPs a token.
+    """Bytes of int8 weights that torch keeps packed, so that no tensor shows them: a byte a multiplication of a token.
 
     `name` has no namespace.
     """
     if name in ("linear_dynamic", "linear_relu_dynamic"):
         return int(args[0].shape[-1] * result.shape[-1])
     if name == "quantized_lstm":
-        return round(_quantized_lstm(args, result) / (2 * args[0].shape[0] * args[0].shape[1]))
+        return int(_quantized_lstm(args, result)) // (2 * int(args[0].shape[0]) * int(args[0].shape[1]))
     return 0
 
 
-def product_shape(name: str, args: Sequence[Any], made: Sequence[Tensor]) -> tuple[int, ...]:
+def product_shape(  # noqa: PLR0911 - a line a kind of product
+    name: str, args: Sequence[Any], made: Sequence[Tensor]
+) -> tuple[int, ...]:
     """(m, n, k) of a product, of one of them where there is a batch; empty for what is none.
 
     A recurrent layer is its product of one time step: (batch, 4 hidden, input + hidden) of an LSTM. Attention is
@@ -76,22 +78,22 @@ _WITH_WEIGHT = ("_linear_pointwise", "_weight_int8pack_mm", "_weight_int4pack_mm
 def _plain(args: Sequence[Any], result: Any) -> float:
     """2 m n k of an (m, k) by (k, n) product."""
     (m, k), (_, n) = args[0].shape, args[1].shape
-    return 2.0 * m * n * k
+    return float(2 * m * n * k)
 
 
 def _by_output(args: Sequence[Any], result: Any) -> float:
     """Each value of the output is a sum over the width of the input."""
-    return 2.0 * result.numel() * args[0].shape[-1]
+    return float(2 * result.numel() * args[0].shape[-1])
 
 
 def _recurrent(args: Sequence[Any], result: Any) -> float:
     """One layer and direction on oneDNN: both weights meet each token once, 8 H (I + H) a token for an LSTM."""
     steps, batch = args[0].shape[:2]
-    return 2.0 * (args[1].numel() + args[2].numel()) * steps * batch
+    return float(2 * (args[1].numel() + args[2].numel()) * steps * batch)
 
 
 def _quantized_lstm(args: Sequence[Any], result: Any) -> float:
-    """8 H (I + H) a token, layer and direction, from the input (T, B, I) or (B, T, I) and the first state (LD, B, H)."""
+    """8 H (I + H) a token, layer and direction; the input is (T, B, I) or (B, T, I), the first state (LD, B, H)."""
     source, state = args[0], args[1][0]
     hidden, directions = state.shape[-1], 2 if args[7] else 1
     tokens, total, width = source.shape[0] * source.shape[1], 0.0, source.shape[-1]
@@ -102,10 +104,10 @@ def _quantized_lstm(args: Sequence[Any], result: Any) -> float:
 
 
 def _attention(args: Sequence[Any], result: Any) -> float:
-    """Scores and weighted values: 2 b h q k (d + e) for (b, h, q, d) queries, (b, h, k, d) keys, (b, h, k, e) values."""
+    """Scores and weighted values, 2 b h q k (d + e): queries (b, h, q, d), keys (b, h, k, d), values (b, h, k, e)."""
     query, key, value = args[:3]
     b, h, q, d = query.shape
-    return 2.0 * b * h * q * key.shape[-2] * (d + value.shape[-1])
+    return float(2 * b * h * q * key.shape[-2] * (d + value.shape[-1]))
 
 
 _FORMULAS: dict[str, Formula] = {

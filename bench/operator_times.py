@@ -164,8 +164,8 @@ class _Reader:
             return
         kind = kind_of(event.name)
         composed = any("::" in inner.name for inner in event.cpu_children)
-        if composed or not (event.name.startswith(_FUSED) or kind in ("communication", "input")):
-            kind = "other"
+        if self._names and (composed or not (event.name.startswith(_FUSED) or kind in ("communication", "input"))):
+            kind = "other"  # what was not counted calls others, or is part of what was
         self._add(event.name, module, Count(kind, ""), self._own_s(event), uncounted=True)
         self._walk(event.cpu_children, module)
 
@@ -189,12 +189,12 @@ class _Reader:
             return float(event.device_time_total) / 1e6
         if self._profiled.device == "cuda" and not is_input(event.name):
             return 0.0  # it ran no kernel: the host's time is that in which the device waits
-        return max(event.cpu_time_total / 1e6 - self._profiled.overhead_s * _within(event), 0.0)
+        return max(float(event.cpu_time_total) / 1e6 - self._profiled.overhead_s * _within(event), 0.0)
 
     def _own_s(self, event: Any) -> float:
         if self._profiled.device == "cuda":
             return float(event.self_device_time_total) / 1e6
-        return max(event.self_cpu_time_total / 1e6 - self._profiled.overhead_s * len(event.cpu_children), 0.0)
+        return max(float(event.self_cpu_time_total) / 1e6 - self._profiled.overhead_s * len(event.cpu_children), 0.0)
 
     def _exposed(self, iteration: Any, exchanges: list[Any]) -> None:
         """Exchanges run in threads of their own: what counts of them is when this thread ran nothing."""

@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from bench import control_group, environment
+
+Number = TypeVar("Number", int, float)
 
 _ROOT = Path("/")
 _NOT_LINUX = "Only Linux tells it."
@@ -77,7 +80,7 @@ def look(root: Path = _ROOT) -> Counters:
     )
 
 
-def _read(path: Path, parse: Callable[[str], float | int | None]) -> "float | int | None":
+def _read(path: Path, parse: Callable[[str], Number | None]) -> Number | None:
     try:
         return parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, IndexError):

@@ -190,8 +190,7 @@ class Sweep:
             for point in list(children):
                 if children[point].window_s > 0 and _OBSERVED - repetition in lacking[point]:
                     self._guard(children, point, self._block, "observed", _OBSERVED - repetition)
-            for point, measured in children.items():
-                self._look_closer(point, measured)
+            self._look_closer(children)
             for measured in children.values():
                 measured.child.ask_to_finish()
             for measured in children.values():
@@ -229,6 +228,13 @@ class Sweep:
             standing = self._standing[point]
             self._standing[point] = replace(standing, spent_s=standing.spent_s + time.monotonic() - began)
 
+    def _look_closer(self, children: "Mapping[Point, _Measured]") -> None:
+        """Let the first process of each point tell what its iterations and its memory consist of, after its blocks."""
+        for point, measured in children.items():
+            if not any("observation" in each for each in self._store.children(self._run.run, point.id)):
+                found = measured.child.look_closer(measured.left_s)
+                self._store.add_to_child(self._run.run, point.id, measured.process, found)
+
     def _build(self, point: Point, measured: "_Measured") -> None:
         self._progress.advance(current=points.describe(point, self._spec.points))
         started = assembly.now()
@@ -263,12 +269,6 @@ class Sweep:
         if kind == "timed":
             # Beyond its first look a point has blocks that the total did not count yet.
             self._progress.advance(1, more=int(len(_timed(standing.blocks)) >= self._counted))
-
-    def _look_closer(self, point: Point, measured: "_Measured") -> None:
-        """After all blocks of the first process that gets so far: what the point's iterations and memory consist of."""
-        if not any("observation" in each for each in self._store.children(self._run.run, point.id)):
-            found = measured.child.look_closer(measured.left_s)
-            self._store.add_to_child(self._run.run, point.id, measured.process, found)
 
     def _conclude(self, point: Point, status: Status, reason: str | None, decision: Decision | None = None) -> None:
         standing = self._standing[point]

@@ -4,11 +4,24 @@ import dataclasses
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from bench import ceilings, host
-from bench.ceilings import Setting, _caches, _gather, _products, _race, bandwidth, collective, disk, kernel, matmul
+from bench.ceilings import (
+    Setting,
+    _caches,
+    _gather,
+    _products,
+    _race,
+    bandwidth,
+    collective,
+    disk,
+    gather,
+    kernel,
+    matmul,
+)
 from bench.errors import Unsupported
 from bench.executors.local import Child, cache_folder
 
@@ -45,6 +58,8 @@ def small(monkeypatch):
     monkeypatch.setattr(_caches, "sizes_B", lambda: {1: 2**14, 2: 2**18})
     monkeypatch.setattr(disk, "SIZE_B", 2**22)
     monkeypatch.setattr(collective, "LARGE_B", 2**12)
+    monkeypatch.setattr(gather, "PLACES", 2**8)
+    monkeypatch.setattr(gather, "LINKS", 2**8)
 
 
 @pytest.mark.parametrize("name", ceilings.names())
@@ -113,6 +128,21 @@ def test_a_shape_that_suits_a_single_library_is_found(setting, small, monkeypatc
     monkeypatch.setattr(_products, "contenders", contenders)
     monkeypatch.setattr(matmul, "BEST_SHAPES", 1)
     assert set(matmul.finalists("fp32", setting, CPU)) == {"torch.mm 16x16x16", "numpy.matmul 16x16x16"}
+
+
+def test_a_walk_goes_through_every_line_of_its_ring_once():
+    nodes = np.zeros((64, 8), dtype=np.uint64)
+    heads = gather._link(nodes, 16)
+    seen = []
+    for head in heads:
+        at = head
+        for _ in range(16):
+            seen.append((at - nodes.ctypes.data) // 64)
+            after = int(nodes[seen[-1], 0])
+            assert int(nodes[(after - nodes.ctypes.data) // 64, 1]) == at
+            at = after
+        assert at == head
+    assert sorted(seen) == list(range(64))
 
 
 def test_the_disk_is_read_only_where_the_page_cache_could_be_dropped(setting, small, monkeypatch):
