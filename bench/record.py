@@ -97,8 +97,9 @@ class Experiment:
     """One intervention on a point: its times under it, interleaved with those without, and what each resource gave.
 
     `logs` are ln(time with / time without) of each pair of blocks; `rates` are, for each resource, ln(rate with / rate
-    without) as the machine attained it under the same intervention. A `null` one changed nothing. `reason` says why it
-    could not be tried.
+    without) as the machine attained it under the same intervention: the median of `rate_logs`, which are those of its
+    pairs. A `null` one changed nothing. `reason` says why it could not be tried. `processes` names, for each of `logs`,
+    the process in which the pair ran, since pairs of one process are alike.
     """
 
     name: str
@@ -106,6 +107,8 @@ class Experiment:
     rates: dict[str, float]
     null: bool = False
     reason: str | None = None
+    processes: list[int] = field(default_factory=list)
+    rate_logs: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
