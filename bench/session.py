@@ -11,6 +11,7 @@ import psutil
 import torch
 
 from bench import (
+    conditions,
     devices,
     gpu_interference,
     host,
@@ -23,6 +24,7 @@ from bench import (
     workloads,
 )
 from bench.axes import AXES
+from bench.interventions import Conditions
 from bench.memory_parts import UNTRACKED
 from bench.neighbours import Neighbours
 from bench.record import Block, MetricInfo, Value, Warn
@@ -204,6 +206,21 @@ class Session:
         time_iterations(step, 2)
         del made, step
         host.return_freed_memory()
+
+    @contextmanager
+    def under(self, wanted: Conditions) -> Iterator[None]:
+        """Blocks within run under these conditions; afterwards everything is as before."""
+        plain = self.step
+        self.step = conditions.with_extra_dispatches(plain, wanted.extra_dispatches, self._device)
+        try:
+            with conditions.machine(wanted):
+                yield
+        finally:
+            self.step = plain
+
+    def dispatches(self) -> int | None:
+        """Operators that an iteration calls; None where torch compiled it, which a look would undo."""
+        return None if self._axes["compile"] == "compiled" else conditions.dispatches(self.step)
 
     def block(self, kind: str, round_: int, process: int, *, with_probes: bool = True) -> Block:
         """One block: a `timed` one of the usual length, or an `observed` one as long as the slowest meter needs."""

@@ -81,6 +81,16 @@ def bracketed(value: float, low: float, high: float) -> str:
     return text
 
 
+def change(log: float) -> str:
+    """The change that a logarithm of a ratio stands for, in per cent.
+
+    >>> change(0.0953), change(-0.6931)
+    ('+10 %', '-50 %')
+    """
+    percent = 100 * math.expm1(log)
+    return f"{percent:+.0f} %" if abs(percent) >= 9.95 else f"{percent:+.1f} %"
+
+
 def duration(seconds: float) -> str:
     """A span for people: 8 s, 3 min 20 s, 2 h 05 min."""
     whole = round(seconds)

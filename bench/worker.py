@@ -6,6 +6,9 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
     {"do": "block", "kind": "timed", "round": 3, ...}        -> {"block": {...}}
     {"do": "observe"}                                        -> {"observation": {...} or null, "unobserved": ...}
     {"do": "track"}                                          -> {"tracked": {...}}: facts on what the memory is made of
+    {"do": "block", ..., "under": {"threads": 1, ...}}       -> the same, under `bench.interventions.Conditions`
+    {"do": "count"}                                          -> {"dispatches": 37}: operators that an iteration calls
+    {"do": "gauge", "device": ..., "threads": 2, "under": {...}} -> {"rates": {...}}: what each resource gives now
     {"do": "train", "axes": {...}, "settings": {...}}        -> {"trained": {...}}: a model to grade variants of
     {"do": "grade", "axes": {...}}                           -> {"graded": {"figures": {...}, "reason": ...}}
     {"do": "inspect"}                                        -> {"found": {...}}: what can be run and read here
@@ -20,12 +23,13 @@ prints goes to stderr, so that it cannot be taken for an answer.
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TextIO
 
 import torch
 
-from bench import capabilities, ceilings, grading, host
+from bench import capabilities, ceilings, conditions, gauges, grading, host
 from bench.errors import Unsupported, UserError
 from bench.record import Value
 from bench.session import Session
@@ -68,22 +72,20 @@ def serve(requests: TextIO, answers: TextIO) -> None:
                 answer({"built": session.build()})
             elif request["do"] == "block" and session is not None:
                 probes_too = request.get("probes", True)
-                block = session.block(request["kind"], request["round"], request["process"], with_probes=probes_too)
+                with session.under(conditions.read(request.get("under"))):
+                    block = session.block(request["kind"], request["round"], request["process"], with_probes=probes_too)
                 answer({"block": asdict(block)})
             elif request["do"] in ("observe", "track") and session is not None:
                 answer(session.observe() if request["do"] == "observe" else {"tracked": session.track()})
+            elif request["do"] == "count" and session is not None:
+                answer({"dispatches": session.dispatches()})
             elif request["do"] == "train":
                 grader = grading.train(request["axes"], request["settings"])
                 answer({"trained": grader.report()})
             elif request["do"] == "grade" and grader is not None:
                 answer({"graded": _graded(grader, request["axes"])})
-            elif request["do"] == "inspect":
-                answer({"found": capabilities.find()})
-            elif request["do"] == "fetch":
-                answer({"folder": hf.fetch(Config(request["model"], request["trust_remote_code"])).path})
-            elif request["do"] == "ceiling":
-                found = ceilings.measure(request["name"], ceilings.Setting(**request["setting"]))
-                answer({"ceiling": {name: asdict(ceiling) for name, ceiling in found.items()}})
+            elif (act := _ON_MACHINE.get(request["do"])) is not None:
+                answer(act(request))
             else:
                 answer({"finished": True})
                 return
@@ -93,6 +95,32 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, it becomes this point's record
             answer({"failed": failure(error)})
             return
+
+
+def _inspect(_request: dict[str, Any]) -> dict[str, Any]:
+    return {"found": capabilities.find()}
+
+
+def _fetch(request: dict[str, Any]) -> dict[str, Any]:
+    return {"folder": hf.fetch(Config(request["model"], request["trust_remote_code"])).path}
+
+
+def _ceiling(request: dict[str, Any]) -> dict[str, Any]:
+    found = ceilings.measure(request["name"], ceilings.Setting(**request["setting"]))
+    return {"ceiling": {name: asdict(ceiling) for name, ceiling in found.items()}}
+
+
+def _gauge(request: dict[str, Any]) -> dict[str, Any]:
+    return {"rates": gauges.of(request["device"], request["threads"]).rates(conditions.read(request.get("under")))}
+
+
+#: Requests that are about this machine, and of no point.
+_ON_MACHINE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "inspect": _inspect,
+    "fetch": _fetch,
+    "ceiling": _ceiling,
+    "gauge": _gauge,
+}
 
 
 def _graded(grader: grading.AnyGrader, axes: dict[str, Value]) -> dict[str, Any]:

@@ -109,7 +109,9 @@ def fit(experiments: Sequence[Experiment], seed: int = 0) -> Fit:
     """Elasticities from every experiment that moved a rate, with intervals from resampling processes."""
     used = [each for each in experiments if each.logs and not each.null and _moved(each.rates)]
     resources = list(dict.fromkeys(name for each in experiments for name in each.rates))
-    changes = np.array([[each.rates.get(name, 0.0) for name in resources] for each in used]).reshape(len(used), -1)
+    changes = np.array([[each.rates.get(name, 0.0) for name in resources] for each in used]).reshape(
+        len(used), len(resources)
+    )
     moved = [place for place in range(len(resources)) if len(used) and np.abs(changes[:, place]).max() >= MOVED]
     unmoved = tuple(
         Elasticity((name,), None, reason="no intervention changed its rate")

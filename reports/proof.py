@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.record import Experiment
-from reports.elasticity import MOVED, Effect, Elasticity, Fit, effect
+from reports.elasticity import FALSE_ALARM, MOVED, Effect, Elasticity, Fit, effect
 
 Verdict = Literal["confirmed", "contradicted", "untested"]
 
@@ -186,8 +186,9 @@ def shown_elasticity(found: Elasticity) -> str:
 
 
 def changed(found: Effect) -> str:
-    """`cost 43 %`, `gained 4 %`; what cannot be told from nothing `changed nothing measurable`."""
-    if found.low is not None and found.high is not None and found.low <= 0 <= found.high:
+    """`cost 43 %`, `gained 4 %`; what is less than 2 % or chance `changed nothing measurable`."""
+    unclear = found.low is not None and found.high is not None and found.low <= 0 <= found.high
+    if unclear or abs(found.share) < FALSE_ALARM:
         return "changed nothing measurable"
     if found.value >= 0:
         return f"cost {found.share:.0%}".replace("%", " %")

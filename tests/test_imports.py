@@ -20,12 +20,14 @@ TOUCHES_MODEL = (
     "bench.grading_classifier",
     "bench.devices",
     "bench.capabilities",
+    "bench.interventions",
     "bench.workloads",
     "bench.ceilings",
     "bench.suite",
     "bench.commands",
 )
 REPORTS_MAY = (
+    "bench.observation",
     "bench.record",
     "bench.observation",
     "bench.store",

@@ -22,20 +22,20 @@ def measure(spec: Spec, flags: Mapping[str, Any], *, with_report: bool) -> int:
     from bench import runner, runs
     from bench.opening import open_store
 
-    _check_devices(spec)
-    corpus = _corpus(flags["corpus"])
+    check_devices(spec)
+    corpus = corpus_path(flags["corpus"])
     spec, inputs = _inputs.resolve(spec, flags)
     if flags["dry_run"]:
         _dry_run(spec, inputs)
         return 0
     folder: Path = flags["output_dir"]
-    with open_store(str(folder), create=True) as store, _alone(folder):
+    with open_store(str(folder), create=True) as store, alone(folder):
         run = (runs.resume if flags["resume"] else runs.begin)(spec, store, corpus, inputs)
         with _terminated_like_ctrl_c():
             run = _ceilings.into(run, spec, flags["ceilings"], quiet=flags["quiet"])
         store.keep_ceilings(run)
         stopped = False
-        with _output.progress(spec, quiet=flags["quiet"]) as progress, _terminated_like_ctrl_c():
+        with _output.progress(spec, quiet=flags["quiet"]) as progress, terminated_like_ctrl_c():
             try:
                 runner.Sweep(spec, store, run, progress).measure()
             except KeyboardInterrupt:
@@ -60,7 +60,7 @@ def _title(spec: Spec) -> str:
     return f"pinchpoint sweep: {spec.name}"
 
 
-def _check_devices(spec: Spec) -> None:
+def check_devices(spec: Spec) -> None:
     """A GPU that is not there is an error before anything starts, not a failure of each point."""
     from bench import nvml
 
@@ -77,7 +77,7 @@ def _check_devices(spec: Spec) -> None:
             )
 
 
-def _corpus(given: Path | None) -> str:
+def corpus_path(given: Path | None) -> str:
     """The corpus' absolute path as text, empty for the default; what is wrong with it is told before the sweep."""
     if given is None:
         return ""
@@ -120,7 +120,7 @@ def _refusal(point: Point, inputs: Inputs) -> str | None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Two sweeps into one folder would disturb each other's times: the second is refused."""
     from filelock import FileLock, Timeout
 
@@ -134,7 +134,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _terminated_like_ctrl_c() -> Iterator[None]:
+def terminated_like_ctrl_c() -> Iterator[None]:
     """SIGTERM (a CI system's time-out) ends a sweep as cleanly as Ctrl-C does."""
 
     def interrupt(_: int, __: FrameType | None) -> None:

@@ -1,0 +1,164 @@
+"""`pinchpoint diagnose`: what limits a point, proved by experiment."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench import axes
+from bench.commands import _inputs, _measure, _options
+from bench.errors import UserError
+from bench.spec import Spec, parse
+
+if TYPE_CHECKING:
+    from bench.diagnosis import Notify
+    from bench.points import Point
+    from bench.record import Ceiling, Record, Status, Value
+    from bench.store import Run, Store
+
+_EPILOG = """
+\b
+Examples:
+  pinchpoint diagnose -w decode                  some 30 s for one point
+  pinchpoint diagnose -s tiny -w prefill,decode  two points
+  pinchpoint diagnose -b 8 --try fewer_dispatches
+                                                 also compiled, which takes long
+"""
+#: Experiments take half a minute a point, so more points than this are taken for a typing error.
+_MOST_POINTS = 20
+
+
+@click.command(epilog=_EPILOG)
+@_options.axis_options(several=True)
+@_options.corpus
+@_inputs.options
+@_options.output_dir
+@click.option(
+    "--budget", type=click.FloatRange(1, 3600), default=25.0, show_default=True, help="seconds of experiments a point"
+)
+@click.option(
+    "--try", "asked", multiple=True, metavar="INTERVENTION", help="one that is tried only when asked: fewer_dispatches"
+)
+@click.option(
+    "-o", "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="what is printed"
+)
+@_options.quiet
+def command(budget: float, asked: tuple[str, ...], output: str, quiet: bool, **flags: Any) -> int:
+    """Find what limits a point, by experiment: change one thing at a time, and see how time answers.
+
+    Threads, a loaded memory bus, batch size and extra operators need no privileges. A quarter of the experiments change
+    nothing, and show what chance does.
+    """
+    from bench import points, runs
+    from bench.commands import _diagnosis
+    from bench.opening import open_store
+
+    spec = parse("", "diagnose", _options.given(flags, axes.AXES), {})
+    if len(spec.points) > _MOST_POINTS:
+        raise UserError(f"These flags name {len(spec.points)} points.", f"Diagnose {_MOST_POINTS} at most at a time.")
+    _check(asked)
+    _measure.check_devices(spec)
+    corpus = _measure.corpus_path(flags["corpus"])
+    spec, inputs = _inputs.resolve(spec, flags)
+    folder: Path = flags["output_dir"]
+    found: list[Record] = []
+    with open_store(str(folder), create=True) as store, _measure.alone(folder), _measure.terminated_like_ctrl_c():
+        measured = _ceilings(spec, quiet=quiet)
+        run = runs.begin(spec, store, corpus, inputs)
+        for point in spec.points:
+            threads = _threads(point.axes["threads"])
+            with _progress(points.describe(point, spec.points), quiet=quiet) as notify:
+                found.append(_one(point, run, store, measured[threads], notify, budget, asked))
+    if output == "json":
+        click.echo(json.dumps([_diagnosis.as_json(each) for each in found], indent=2, ensure_ascii=False))
+    else:
+        _diagnosis.print_all(found)
+        click.echo(f"Kept in {folder}; for a page: pinchpoint report {folder}")
+    return 0 if any(experiment.logs for each in found for experiment in each.experiments) else 3
+
+
+def _check(asked: tuple[str, ...]) -> None:
+    """Raise `UserError` for an intervention that does not exist."""
+    from bench import interventions
+
+    for name in asked:
+        if name not in interventions.names():
+            known = [each for each in interventions.names() if interventions.asked_only(each)]
+            raise UserError(f"There is no intervention '{name}'.", f"Those to ask for: {', '.join(known)}.")
+
+
+def _threads(asked: "Value") -> int:
+    from bench import host
+
+    return host.usable_cores() if asked == "auto" else int(asked)
+
+
+def _ceilings(spec: Spec, *, quiet: bool) -> "dict[int, dict[str, Ceiling]]":
+    """What the machine can do at most with each number of threads of the points: kept, or measured now."""
+    from bench.ceilings import _gather
+
+    found = {}
+    for device, threads in {(str(each.axes["device"]), _threads(each.axes["threads"])) for each in spec.points}:
+        with _progress("ceilings, measured once a month", quiet=quiet) as notify:
+            measured, unkept = _gather.obtain(device, threads, notify=lambda name, done, of: notify(done, of, name))
+        if unkept is not None:
+            click.echo(f"pinchpoint: the ceilings could not be kept: {unkept}", err=True)
+        found[threads] = {name: each for figures in measured.ceilings.values() for name, each in figures.items()}
+    return found
+
+
+def _one(
+    point: "Point",
+    run: "Run",
+    store: "Store",
+    ceilings: "Mapping[str, Ceiling]",
+    notify: "Notify",
+    budget_s: float,
+    asked: tuple[str, ...],
+) -> "Record":
+    """Diagnose one point, and keep its record with what the experiments measured of it beside them."""
+    from bench import assembly
+    from bench.diagnosis import Diagnosis
+
+    empty = ceilings.get("dispatch_empty_s")
+    outcome = Diagnosis(
+        point,
+        dispatch_s=empty.value if empty is not None else None,
+        corpus=run.corpus or None,
+        inputs=run.inputs,
+        budget_s=budget_s,
+        asked=asked,
+        notify=notify,
+    ).run()
+    status: Status = "ok" if outcome.failed is None else outcome.failed.status
+    reason = None if outcome.failed is None else outcome.failed.reason
+    for number, report in enumerate(outcome.reports):
+        store.add_child(run.run, point.id, number, report)
+    for block in outcome.blocks:
+        store.add_block(run.run, point.id, block)
+    made = assembly.record(run, point.axes, outcome.reports, outcome.blocks, status, reason)
+    made = replace(made, experiments=outcome.experiments, ceilings=dict(ceilings))
+    store.put_record(made)
+    return made
+
+
+@contextmanager
+def _progress(what: str, *, quiet: bool) -> "Iterator[Notify]":
+    """A bar on stderr with what is being done and the time left; nothing in a pipe or when quiet."""
+    from rich import progress as bars
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (
+        bars.TextColumn("{task.percentage:>3.0f} %"),
+        bars.BarColumn(bar_width=16),
+        bars.TimeRemainingColumn(compact=True),
+        bars.TextColumn("{task.description}", markup=False),
+    )
+    with bars.Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total, name: bar.update(task, completed=done, total=total, description=f"{what}: {name}")

@@ -1,0 +1,297 @@
+"""What limits a point, asked by experiment: in each round every intervention's block is paired with a plain one.
+
+A resident child runs the point, with an intervention and without it in random order, within moments of each other; a
+second one is asked, in the same way, what each resource of the machine gives. After a few rounds fresh processes take
+over, so that the luck of one process is not taken for an answer. All of it ends with its budget of seconds.
+"""
+
+import math
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from statistics import median
+from typing import Any
+
+from bench import assembly, environment, host, interventions
+from bench.executors.forking import Nursery
+from bench.executors.local import Child, ChildFailed, cache_folder
+from bench.inputs import NOTHING, Inputs
+from bench.interleave import turns
+from bench.intervals import quantile
+from bench.interventions import Change, Conditions, Setting
+from bench.points import Point, point
+from bench.record import Block, Experiment, Value, block_of
+from bench.spec import SETTING_DEFAULTS
+from bench.surroundings import Surroundings
+
+#: Fresh processes: an interval takes 6, and one or two may be lost.
+PROCESSES = 8
+#: Rounds of a process: each is an interval's fill of blocks, so more of them tell little that is new.
+MOST_ROUNDS = 6
+#: Seconds for all experiments of a point, once its first process has started.
+BUDGET_S = 25.0
+#: For so many interventions there is one null experiment, which makes them a quarter of all (Coz, SOSP 2015, lets a
+#: quarter of its experiments change nothing too).
+_PER_NULL = 3
+_NULL = "nothing"
+
+#: Called with the pairs of blocks done, how many there will be, and what is being done.
+Notify = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The experiments, and what a record needs beside them: what each process reported, and its plain blocks.
+
+    `failed` is how the point itself failed (a status and a reason) where it could not be run.
+    """
+
+    experiments: list[Experiment]
+    reports: list[dict[str, Any]]
+    blocks: list[Block]
+    failed: ChildFailed | None = None
+
+
+@dataclass
+class _Trial:
+    """An experiment while it runs."""
+
+    name: str
+    change: Change
+    logs: list[float] = field(default_factory=list)
+    processes: list[int] = field(default_factory=list)
+    rate_logs: dict[str, list[float]] = field(default_factory=dict)
+    reason: str | None = None
+
+    def done(self) -> Experiment:
+        if self.reason is not None:
+            return Experiment(self.name, [], {}, self.change.null, self.reason)
+        rates = {resource: median(logs) for resource, logs in self.rate_logs.items()}
+        return Experiment(self.name, self.logs, rates, self.change.null, None, self.processes, self.rate_logs)
+
+
+@dataclass
+class Diagnosis:
+    """The experiments of one point. `run` does them and leaves no process behind, however it ends.
+
+    `dispatch_s` is the ceiling `dispatch_empty_s`; `asked` names interventions that are tried only when asked for.
+    """
+
+    point: Point
+    dispatch_s: float | None
+    corpus: str | None = None
+    inputs: Inputs = NOTHING
+    budget_s: float = BUDGET_S
+    processes: int = PROCESSES
+    asked: Sequence[str] = ()
+    notify: Notify = lambda *_: None
+    settings: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.point.id)  # noqa: S311 - an order, not a secret
+        self._settings: dict[str, Any] = {**SETTING_DEFAULTS, **self.settings}
+        self._limit_s = float(self._settings["time_limit"])
+        self._settings |= {"corpus": self.corpus, "cache": str(cache_folder()), "inputs": asdict(self.inputs)}
+        self._nursery: Nursery | None = None
+        self._children: list[Child] = []
+        self._beside: Surroundings | None = None
+        self._trials: list[_Trial] = []
+        self._refused: list[Experiment] = []
+        self._reports: list[dict[str, Any]] = []
+        self._blocks: list[Block] = []
+        self._setting: Setting | None = None
+        self._rounds, self._done, self._process = 1, 0, 0
+        self._ends_s = math.inf
+
+    def run(self) -> Outcome:
+        """Every experiment, in fresh processes until the budget or the processes are used up."""
+        failed = None
+        try:
+            if sys.platform.startswith("linux") and self.point.axes["device"] in ("auto", "cpu"):
+                self._nursery = None if host.describe()["accelerator"] else Nursery()
+            while self._process < self.processes and (not self._process or time.monotonic() < self._ends_s):
+                self._one_process()
+        except ChildFailed as lost:
+            if not self._process:  # not even the first one started
+                failed = lost
+        finally:
+            self._close()
+        return Outcome([*(trial.done() for trial in self._trials), *self._refused], self._reports, self._blocks, failed)
+
+    def _close(self) -> None:
+        for child in self._children:
+            child.kill()
+        self._children.clear()
+        if self._beside is not None:
+            self._beside.close()
+        if self._nursery is not None:
+            self._nursery.close()
+
+    def _one_process(self) -> None:
+        """A fresh child, and one for each experiment on other work; then rounds. Raises `ChildFailed` for the first."""
+        self.notify(self._done, self._total(), "starting a process")
+        began = time.monotonic()
+        child = self._start(self.point, keep=True)
+        if self._setting is None:
+            self._plan(child)
+            self._ends_s = time.monotonic() + self.budget_s
+        others: dict[str, tuple[Child, int]] = {}
+        for trial in self._live():
+            if trial.change.axes:
+                try:
+                    other = self._start(point(self.point.axes | dict(trial.change.axes)), keep=False)
+                    others[trial.name] = other, int(self._report["tokens"])
+                except ChildFailed as failed:
+                    trial.reason = f"{failed.status}: {failed.reason}"
+        started_s = time.monotonic() - began
+        round_ = 0
+        while round_ < self._rounds and (not round_ or time.monotonic() < self._ends_s):
+            round_began = time.monotonic()
+            for _, trial in turns([round_], lambda _: self._live(), self._random):
+                if trial.logs and time.monotonic() > self._ends_s:
+                    continue
+                self.notify(self._done, self._total(), trial.name.replace("_", " "))
+                try:
+                    self._pair(trial, child, others)
+                except ChildFailed as failed:
+                    trial.reason = f"{failed.status}: {failed.reason}"
+                    if child not in self._children:
+                        child = self._start(self.point, keep=False)
+                self._done += 1
+            if self._process == 0 and round_ == 0:
+                self._rounds = self._affordable(started_s, time.monotonic() - round_began)
+            round_ += 1
+        self._process += 1
+        for each in self._children:
+            each.kill()
+        self._children.clear()
+
+    def _affordable(self, start_s: float, round_s: float) -> int:
+        """Rounds of a process that leave time for the other processes, which start in as many seconds."""
+        share_s = self.budget_s / self.processes
+        start_s = min(start_s, share_s / 2)  # the first one is slow to start: it looks at memory, and counts
+        return min(max(int((share_s - start_s) / max(round_s, 1e-6)), 1), MOST_ROUNDS)
+
+    def _live(self) -> list[_Trial]:
+        return [trial for trial in self._trials if trial.reason is None]
+
+    def _total(self) -> int:
+        return max(len(self._live()) * self._rounds * self.processes, self._done + 1)
+
+    def _start(self, wanted: Point, *, keep: bool) -> Child:
+        """A child that has built and warmed up the point. Only the first of all reads probes."""
+        compiled = wanted.axes["compile"] != "eager"
+        child = Child(None if compiled else self._nursery)
+        self._children.append(child)
+        started_at = assembly.now()
+        try:
+            child.ask(None, self._limit_s)
+            settings = self._settings | {"lean": not keep or bool(self._reports)}
+            self._report = child.ask({"do": "build", "axes": wanted.axes, "settings": settings}, self._limit_s)["built"]
+        except ChildFailed:
+            self._drop(child)
+            raise
+        if keep:
+            self._report |= {"started_at": started_at}
+            self._reports.append(self._report)
+        return child
+
+    def _drop(self, child: Child) -> None:
+        child.kill()
+        self._children.remove(child)
+
+    def _plan(self, child: Child) -> None:
+        """Which interventions can be tried, now that it is known how the point runs."""
+        facts = self._report["facts"]
+        block = self._block(child, Conditions())
+        self._setting = Setting(
+            device=str(facts["device"]),
+            threads=int(facts["threads"]),
+            cores=tuple(environment.our_cores()),
+            axes=self.point.axes,
+            iteration_s=median(block.samples_ns) / 1e9,
+            dispatches=self._ask(child, {"do": "count"})["dispatches"],
+            dispatch_s=self.dispatch_s,
+            linux=sys.platform.startswith("linux"),
+            usable=host.usable_cores(),
+        )
+        self._beside = Surroundings(self._setting, self._nursery, self._limit_s)
+        self._report |= _observed(lambda: self._ask(child, {"do": "observe"}))
+        for name in interventions.names():
+            if name == _NULL or (interventions.asked_only(name) and name not in self.asked):
+                continue
+            reason = interventions.unavailable(name, self._setting)
+            if reason is None:
+                self._trials.append(_Trial(name, interventions.change(name, self._setting)))
+            else:
+                self._refused.append(Experiment(name, [], {}, reason=reason))
+        nulls = max(round(len(self._trials) / _PER_NULL), 1)
+        self._trials += [_Trial(_NULL, interventions.change(_NULL, self._setting)) for _ in range(nulls)]
+
+    def _pair(self, trial: _Trial, child: Child, others: Mapping[str, tuple[Child, int]]) -> None:
+        """A block with the intervention and one without, in random order; then the same of what the machine gives."""
+        change, beside = trial.change, self._beside
+        assert beside is not None
+        plain_tokens = int(self._reports[0]["tokens"])
+        other, tokens = others.get(trial.name, (child, plain_tokens))
+
+        def with_it() -> float:
+            with beside.loaded(change):
+                return _iteration_s(self._block(other, change.under)) / tokens
+
+        def without() -> float:
+            block = self._block(child, change.plain)
+            if change.plain == Conditions():
+                self._blocks.append(block)
+            return _iteration_s(block) / plain_tokens
+
+        trial_s, plain_s = self._in_turn(with_it, without)
+        gauged = self._gauged(change) if change.moves_rates else {}
+        trial.logs.append(math.log(trial_s / plain_s))
+        trial.processes.append(self._process)
+        for resource, log in gauged.items():
+            trial.rate_logs.setdefault(resource, []).append(log)
+
+    def _gauged(self, change: Change) -> dict[str, float]:
+        """ln(rate with / rate without) of each resource."""
+        beside = self._beside
+        assert beside is not None
+
+        def with_it() -> dict[str, float]:
+            with beside.loaded(change):
+                return beside.rates(change.under)
+
+        there, here = self._in_turn(with_it, lambda: beside.rates(change.plain))
+        return {resource: math.log(there[resource] / here[resource]) for resource in there}
+
+    def _in_turn(self, first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
+        """Both results, whichever came first."""
+        if self._random.random() < 0.5:
+            return first(), second()
+        later = second()
+        return first(), later
+
+    def _block(self, child: Child, under: Conditions) -> Block:
+        request = {"do": "block", "kind": "timed", "round": self._done, "process": self._process}
+        answer = self._ask(child, request | {"under": asdict(under)})
+        return block_of(answer["block"])
+
+    def _ask(self, child: Child, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return child.ask(request, self._limit_s)
+        except ChildFailed:
+            self._drop(child)
+            raise
+
+
+def _observed(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What an iteration consists of, where this version has an observer."""
+    return ask() if find_spec("bench.observer") is not None else {}
+
+
+def _iteration_s(block: Block) -> float:
+    """The lower quartile of a block, which over pairs of identical programs varies least (`bench.stopping`)."""
+    return max(quantile(block.samples_ns, 0.25), 0.5) * 1e-9
