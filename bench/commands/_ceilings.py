@@ -18,9 +18,9 @@ MODES = ("measure", "kept", "none")
 option = click.option(
     "--ceilings",
     type=click.Choice(MODES),
-    default=MODES[0],
+    default="kept",
     show_default=True,
-    help="what the machine can do at most, to judge results by: measured once a month (about 40 s), only kept, or none",
+    help="what the machine can do at most, to judge results by: as kept, measured where none is kept (40 s), or none",
 )
 
 

@@ -31,7 +31,7 @@ def measure(spec: Spec, flags: Mapping[str, Any], *, with_report: bool) -> int:
     folder: Path = flags["output_dir"]
     with open_store(str(folder), create=True) as store, alone(folder):
         run = (runs.resume if flags["resume"] else runs.begin)(spec, store, corpus, inputs)
-        with _terminated_like_ctrl_c():
+        with terminated_like_ctrl_c():
             run = _ceilings.into(run, spec, flags["ceilings"], quiet=flags["quiet"])
         store.keep_ceilings(run)
         stopped = False
