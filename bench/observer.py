@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from bench import host, operator_counts, operator_times, process_counters
+from bench.ceilings import _caches
 from bench.errors import Unsupported
 from bench.observation import Observation
 from bench.operator_counts import Counts
@@ -68,9 +69,17 @@ def observe(
         held_B=held_B,
         limit_B=limit_B,
         working_set_B=0 if counts is None else counts.working_set_B,
+        caches_B=_caches_B(device),
         unavailable=unavailable,
         **_waits(samples, before, after),
     )
+
+
+def _caches_B(device: torch.device) -> dict[str, int]:
+    """Bytes of each level of the host's caches; a GPU's are not told."""
+    if device.type != "cpu":
+        return {}
+    return {f"L{level}": size for level, size in _caches.sizes_B().items()}
 
 
 def _under_counters(timed: Timed, first_s: float) -> tuple[list[float], Counters, Counters]:

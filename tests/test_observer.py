@@ -96,6 +96,11 @@ def test_views_move_nothing():
     assert (view.kind, view.bytes_moved, view.flops) == ("other", 0, 0)
 
 
+def test_the_sizes_of_the_caches_stand_beside_what_was_touched(monkeypatch):
+    monkeypatch.setattr("bench.ceilings._caches.sizes_B", lambda: {1: 32768, 3: 33554432})
+    assert seen(lambda: torch.ones(2).sum()).caches_B == {"L1": 32768, "L3": 33554432}
+
+
 def test_sleep_is_idle_and_nobodys_operator():
     found = seen(lambda: time.sleep(0.02))
     assert found.operators == ()
