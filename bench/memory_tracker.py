@@ -5,7 +5,7 @@ The iteration really runs, so that oneDNN's and cuDNN's work space is seen too; 
 """
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bench.memory_parts import Tracked
+from bench.record import Value
 
 #: Operators that hand out what their library wants to see again in backward: which of their results that is.
 _WORK_SPACE = {"aten::mkldnn_rnn_layer": 3, "aten::_cudnn_rnn": 4, "aten::miopen_rnn": 4}
@@ -32,6 +33,24 @@ _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 
 #: Makes the context in which torch chooses the format of each operator.
 Autocast = Callable[[], AbstractContextManager[object]]
+
+
+#: Work whose iterations are longer is not tracked: the tracker makes an iteration of many small operators up to twenty
+#: times as long.
+_TRACKED_BELOW_S = 1.0
+
+
+def refusal(axes: Mapping[str, Value], iteration_s: float) -> str | None:
+    """Why no tracker could see what the memory of a point with these axes is made of; None where it can."""
+    if axes["compile"] == "compiled":
+        return "compiled code takes memory past the operators that a tracker sees"
+    if axes["optimizer"] == "adamw-8bit" and axes["workload"] == "train":
+        return "torchao compiles its optimizer, so that it takes memory past the operators that a tracker sees"
+    if axes["quantize"] != "none":
+        return "quantized weights lie in formats that a tracker cannot look into"
+    if iteration_s > _TRACKED_BELOW_S:
+        return f"an iteration takes longer than {_TRACKED_BELOW_S:g} s, and much longer under a tracker"
+    return None
 
 
 def track(

@@ -45,10 +45,6 @@ _LEAN_WARMUP_S = 0.02
 #: than the second figure hardly feels it, and does without.
 _LEAD_IN_S, _NO_LEAD_IN_S = 0.01, 0.5
 
-#: Work whose iterations are longer is not tracked: the tracker makes an iteration of many small operators up to twenty
-#: times as long.
-_TRACKED_BELOW_S = 1.0
-
 #: The size of a rehearsal before the measurement, and what takes long or cannot be had with a batch of one.
 _REHEARSAL: dict[str, Value] = {
     "size": "nano",
@@ -276,7 +272,7 @@ class Session:
 
         Meant for after the last block: what it takes by itself then falls on no peak and on no time. Never raises.
         """
-        if (reason := self._untrackable()) is not None or self._model is None:
+        if (reason := memory_tracker.refusal(self._axes, self._iteration_s)) is not None or self._model is None:
             return {UNTRACKED: reason or "nothing was built"}
         try:
             workload, chosen = str(self._axes["workload"]), str(self._axes["precision"])
@@ -291,18 +287,6 @@ class Session:
             said = " ".join(str(error).split())[:200]
             return {UNTRACKED: f"the tracker met {type(error).__name__}: {said}"}
         return seen.facts()
-
-    def _untrackable(self) -> str | None:
-        """Why no tracker could see what the memory is made of; None where it can."""
-        if self._axes["compile"] == "compiled":
-            return "compiled code takes memory past the operators that a tracker sees"
-        if self._axes["optimizer"] == "adamw-8bit" and self._axes["workload"] == "train":
-            return "torchao compiles its optimizer, so that it takes memory past the operators that a tracker sees"
-        if self._axes["quantize"] != "none":
-            return "quantized weights lie in formats that a tracker cannot look into"
-        if self._iteration_s > _TRACKED_BELOW_S:
-            return f"an iteration takes longer than {_TRACKED_BELOW_S:g} s, and much longer under a tracker"
-        return None
 
     def _watched(self, window_s: float) -> tuple[list[int], dict[str, float]]:
         """The samples of a block, and what disturbed the machine meanwhile."""

@@ -101,11 +101,12 @@ def test_a_child_that_is_gone_is_a_reason_too():
     try:
         child.ask(None, 60)
         os.kill(child.pid, signal.SIGKILL)
-        found = child.observe(60)
+        found = child.look_closer(60)
     finally:
         child.kill()
     assert found["observation"] is None
     assert "SIGKILL" in found["unobserved"]
+    assert "SIGKILL" in found["facts"]["untracked"]
 
 
 def test_distinct_settings_are_measured_up_to_the_limit_and_the_rest_is_named():
