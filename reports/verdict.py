@@ -161,7 +161,7 @@ def _proof(record: Record, found: Attribution) -> tuple[Proof, str, tuple[Elasti
     tried = [_finite(each) for each in record.experiments]
     if not tried:
         return "untested", "No intervention was tried on it.", ()
-    fitted = _fit(tried)
+    fitted = elasticity.fit(tried)
     judged = proof.proof(found.verdict, fitted, tried)
     shown = tuple(
         Elasticity(labels.listed(each.resources), each.value, each.low, each.high)
@@ -169,14 +169,6 @@ def _proof(record: Record, found: Attribution) -> tuple[Proof, str, tuple[Elasti
         if each.value is not None
     )
     return judged.verdict, judged.sentence, shown
-
-
-def _fit(experiments: Sequence[Experiment]) -> elasticity.Fit:
-    """The elasticities; none of them where no rate was moved, as where every experiment was impossible."""
-    rates = [rate for each in experiments if each.logs and not each.null for rate in each.rates.values()]
-    if any(abs(rate) >= elasticity.MOVED for rate in rates):
-        return elasticity.fit(experiments)
-    return elasticity.Fit((), elasticity.Elasticity((), None, reason="no intervention changed any rate"), {}, ())
 
 
 def effects(experiments: Sequence[Experiment]) -> tuple[Effect, ...]:
