@@ -62,6 +62,9 @@ def product_shape(  # noqa: PLR0911 - a line a kind of product
     if name in ("mkldnn_rnn_layer", "mkldnn_rnn_layer_backward"):
         (_, batch, _), gates_by_input, gates_by_hidden = shapes[:3]
         return (batch, gates_by_input[0], gates_by_input[1] + gates_by_hidden[1])
+    if name == "quantized_lstm":
+        batch, hidden = args[1][0].shape[-2:]
+        return (batch, 4 * hidden, shapes[0][-1] + hidden)
     if "attention" in name and len(shapes) >= 3 and len(shapes[0]) == 4:
         queries, keys = shapes[1:3] if name.endswith("backward") else shapes[:2]  # after the gradient of the output
         return (queries[-2], keys[-2], queries[-1])

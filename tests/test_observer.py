@@ -139,6 +139,7 @@ def test_packed_int8_weights_are_counted_though_no_tensor_shows_them():
         assert (each.kind, each.dtype, each.flops, each.shape) == ("product", "int8", 2 * 4 * 64 * 32, (4, 32, 64))
         assert each.bytes_moved == 4 * 4 * 64 + 64 * 32 + 4 * 4 * 32
     recurrent = the(found, "aten::quantized_lstm")
+    assert recurrent.shape == (4, 4 * 32, 64 + 32)
     assert recurrent.flops == 8 * 32 * (64 + 32) * 5 * 4
     assert found.working_set_B > 2 * 64 * 32 + 4 * 32 * (64 + 32)
 
