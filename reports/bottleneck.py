@@ -32,6 +32,8 @@ BETWEEN_CALLS = 20.0
 NEAR_LIMIT = 0.9
 #: Below this share of the clock that the ceilings had, the clock is held down; less is within its usual jitter.
 FULL_CLOCK = 0.9
+#: More than that share of a ceiling is beyond what the noise of both explains: no wall can be named by that ceiling.
+MOST_REACHED = 1.1
 #: Operators that are shown.
 MOST_OPERATORS = 10
 #: Kinds of operator that are a wall by what they are.
@@ -115,7 +117,10 @@ class _Split:
 
 
 def of_record(record: Record, datasheet: Mapping[str, float] | None = None) -> Attribution:
-    """`attribute` of what the record holds. Raises `UserError` where it has no observation, costs or ceilings."""
+    """`attribute` of what the record holds.
+
+    Raises `UserError` where it has no observation, costs or ceilings, and where it reaches more than these.
+    """
     if record.observation is None:
         raise UserError(
             f"The record of this point ({record.status}) tells nothing of what its iterations consist of.",
@@ -126,7 +131,15 @@ def of_record(record: Record, datasheet: Mapping[str, float] | None = None) -> A
             "The record has no costs, so its arithmetic and its bytes are not known.",
             "Measure the point again; an architecture of your own must offer `costs`.",
         )
-    return attribute(record.observation, record.ceilings, datasheet)
+    found = attribute(record.observation, record.ceilings, datasheet)
+    for rung in found.rungs:
+        if (reached := rung.of_machine) is not None and reached > MOST_REACHED:
+            raise UserError(
+                f"The point reaches {reached:.0%} of what was measured as this machine's most ({rung.resource}): the "
+                "machine was busy when its ceilings were measured, or work is counted that is not done.",
+                "Measure them again when it is quiet (pinchpoint ceilings --refresh), and then the point.",
+            )
+    return found
 
 
 def attribute(

@@ -190,6 +190,15 @@ def test_what_is_missing_is_told_with_a_remedy():
     assert of_record(replace(record, observation=KNOWN["compute"], ceilings=CEILINGS)).verdict == "compute"
 
 
+def test_no_wall_is_named_by_ceilings_that_the_point_exceeds():
+    peak = CEILINGS["matmul_fp32_FLOP_per_s"]
+    assert peak.value is not None
+    busy = CEILINGS | {"matmul_fp32_FLOP_per_s": replace(peak, value=peak.value / 10, low=None, high=None)}
+    with pytest.raises(UserError, match="busy when its ceilings were measured") as told:
+        of_record(replace(factories.record(), observation=KNOWN["compute"], ceilings=busy))
+    assert "--refresh" in told.value.remedy
+
+
 @pytest.mark.parametrize(
     ("without", "told"),
     [
