@@ -161,19 +161,21 @@ class Diagnosis:
                     if child not in self._children:
                         child = self._start(self.point, keep=False)
                 self._done += 1
-            if self._process == 0 and round_ == 0:
-                self._rounds = self._affordable(started_s, time.monotonic() - round_began)
             round_ += 1
+            if round_ == 1:  # what was seen of this process says how many rounds it can have
+                self._rounds = self._affordable(started_s, time.monotonic() - round_began)
         self._process += 1
         for each in self._children:
             each.kill()
         self._children.clear()
 
     def _affordable(self, start_s: float, round_s: float) -> int:
-        """Rounds of a process that leave time for the other processes, which start in as many seconds."""
-        share_s = self.budget_s / self.processes
-        start_s = min(start_s, share_s / 2)  # the first one is slow to start: it looks at memory, and counts
-        return min(max(int((share_s - start_s) / max(round_s, 1e-6)), 1), MOST_ROUNDS)
+        """Rounds of a process that leave as much time to each of the others, which start in about as many seconds.
+
+        The first one is slow: it looks at memory, and starts whatever else is needed. It gets one round at least.
+        """
+        share_s = (self._ends_s - time.monotonic()) / (self.processes - self._process)
+        return min(max(int((share_s - start_s) / max(round_s, 1e-6)) + 1, 1), MOST_ROUNDS)
 
     def _live(self) -> list[_Trial]:
         return [trial for trial in self._trials if trial.reason is None]
