@@ -6,28 +6,14 @@ finite changes of halved rates make it larger. The promise is that null experime
 that excludes 0, and more than 2 %) in at most 5 % of all, which is held against the counts' Clopper-Pearson interval.
 """
 
-from bench import points
-from bench.diagnosis import Diagnosis
-from bench.points import Point
-from bench.spec import read
 from reports.elasticity import effect, false_alarm, fit
 from reports.proof import shown_elasticity
+from tests.known_walls.running import ceilings
+from tests.proofs.diagnosed import chosen, diagnosed
 from tests.proofs.proof import Outcome, main, table
 
 TARGET = 0.05
-#: Of the ceiling `dispatch_empty_s`: on any machine of the last ten years within a factor of two, which is near enough
-#: to choose a number of operators by.
-_EMPTY_S = 6e-7
-_QUICK_POINTS, _QUICK_BUDGET_S, _BUDGET_S = 5, 24.0, 25.0
-
-
-def chosen(quick: bool) -> list[Point]:
-    """Plain points of the sweep, spread over its workloads and sizes."""
-    plain = [each for each in read("quick", {}, {}).points if each.is_reference]
-    if not quick:
-        return plain
-    step = len(plain) / _QUICK_POINTS
-    return [plain[int(place * step)] for place in range(_QUICK_POINTS)]
+_BUDGET_S = 25.0
 
 
 def most_likely_to_exceed(alarms: int, n: int) -> float:
@@ -40,12 +26,11 @@ def most_likely_to_exceed(alarms: int, n: int) -> float:
 def prove(quick: bool) -> Outcome:
     """The share of null experiments that raised a false alarm, over all points."""
     rows, alarms, nulls, sums = [], 0, 0, 0
-    among = chosen(quick)
-    for point in among:
-        found = Diagnosis(point, _EMPTY_S, budget_s=_QUICK_BUDGET_S if quick else _BUDGET_S).run()
-        name = points.describe(point, among)
+    among = chosen(quick, plain=True)
+    for point in diagnosed(among, _BUDGET_S, ceilings()):
+        name, found = point.name, point.outcome
         if found.failed is not None:
-            rows.append([name, f"{found.failed.status}: {found.failed.reason}", "", "", ""])
+            rows.append([name, str(point.reason), "", "", ""])
             continue
         made = fit(found.experiments)
         changed = [each for each in found.experiments if each.null and (e := effect(each)) and e.low is not None]
