@@ -99,6 +99,7 @@ def _training_B(point: Point, inputs: Inputs, counted: Costs, *, grows: bool) ->
     others = max(activations - mapped_logits - logits, 0)
     gradients = counted.gradients_B + 2 * table - mapped_tables
     heap = max(HEAP_GROWTH["train"] * others + LOGITS_GROWTH * logits, gradients + HOLES * (others + logits))
+    heap += _told_by_shape(point, inputs, "scattered_bytes")
     return max(mapped_logits, mapped_tables) + heap  # the heap keeps its size, whichever of the two moments made it
 
 
