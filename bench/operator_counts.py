@@ -203,8 +203,12 @@ def _bound(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterato
 
 def _size_B(tensor: Tensor) -> int:
     """Bytes of its values, each once: a dimension of stride 0 repeats the same ones."""
+    if tensor.is_sparse:
+        return _size_B(tensor._values()) + _size_B(tensor._indices())
+    if tensor.is_mkldnn:  # a weight in the layout of oneDNN's own: its padding is not known
+        return tensor.element_size() * tensor.numel()
     if tensor.layout != torch.strided:
-        return sum(_size_B(part) for part in (tensor._values(), tensor._indices()) if tensor.is_sparse)
+        return 0
     return tensor.element_size() * prod(
         size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride or not size
     )

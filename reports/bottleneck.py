@@ -286,13 +286,18 @@ def _calls(split: _Split, o: Observation, rates: Rates) -> None:
 
 
 def _idle_cores(split: _Split, o: Observation, waited: float) -> None:
-    """A stage on one core, between operators or in one that is no product, while the others have nothing to do."""
+    """A stage on one core, between operators or in one that is no product, while the others have nothing to do.
+
+    What the interpreter does between operators is such a stage even where other threads look busy, since those of a
+    library wait actively for a while. Time in which the thread was kept from its core by others is none.
+    """
     if o.threads < 2:
         split.give_host("dispatch", split.host_s)
         return
+    split.give_host("unexplained", o.iteration_s - o.idle_s - o.cpu_s)
     idle_cores_s = max(o.threads * o.iteration_s - o.cpu_s, 0.0)
     stage_s = max(idle_cores_s / (o.threads - 1) - waited, 0.0)
-    stage_s -= split.give_host("parallelism", stage_s)
+    stage_s -= split.give_host("parallelism", split.host_s)
     for index, operator in enumerate(o.operators):
         if operator.kind not in ("product", "attention"):  # which cores a product uses is its library's choice
             stage_s -= split.give("parallelism", index, stage_s)

@@ -144,6 +144,19 @@ def test_packed_int8_weights_are_counted_though_no_tensor_shows_them():
     assert found.working_set_B > 2 * 64 * 32 + 4 * 32 * (64 + 32)
 
 
+def test_a_weight_in_the_layout_of_onednn_is_counted_by_its_values():
+    x, weight = torch.ones(4, 64), torch.ops.mkldnn._reorder_linear_weight(torch.ones(32, 64), 4)
+    found = seen(inferred(lambda: torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")))
+    product = the(found, "mkldnn::_linear_pointwise")
+    assert (product.kind, product.dtype, product.flops, product.shape) == (
+        "product",
+        "fp32",
+        2 * 4 * 64 * 32,
+        (4, 32, 64),
+    )
+    assert product.bytes_moved == 4 * (4 * 64 + 64 * 32 + 4 * 32)
+
+
 def test_attention_has_the_flops_of_its_two_products():
     q = torch.ones(2, 3, 5, 8)
     found = seen(lambda: nn.functional.scaled_dot_product_attention(q, q, q))

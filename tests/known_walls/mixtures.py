@@ -9,6 +9,7 @@ import torch
 
 from bench.stopwatch import time_iterations
 from tests.known_walls.case import Case, Machine
+from tests.known_walls.operators import fast_product
 from tests.known_walls.waiting import loaded
 
 Part = Callable[[Machine], Callable[[], object]]
@@ -17,8 +18,7 @@ _LENGTH_S = 0.03
 
 
 def _compute(_machine: Machine) -> Callable[[], object]:
-    a, b, c = torch.randn(768, 768), torch.randn(768, 768), torch.empty(768, 768)
-    return lambda: torch.mm(a, b, out=c)
+    return fast_product(768)
 
 
 def _bandwidth(machine: Machine) -> Callable[[], object]:

@@ -20,8 +20,9 @@ from tests.known_walls.groups import remove_groups
 #: A case that has not answered by then is given up.
 LIMIT_S = 120.0
 #: Cores that other programs may keep busy on average while a case runs: more, and threads that wait for one another
-#: share a core with strangers; the case is then run again, up to that many times in all.
-MOST_FOREIGN, ATTEMPTS = 0.15, 2
+#: share a core with strangers; the case is then run again when these are done, up to that many times in all, and at the
+#: latest after so many seconds.
+MOST_FOREIGN, ATTEMPTS, PATIENCE_S = 0.15, 4, 120.0
 _OBSERVATION = TypeAdapter(Observation)
 
 
@@ -56,12 +57,23 @@ def runs(names: Iterable[str], seeds: Iterable[int]) -> Iterator[Run]:
 
 def _quietly(name: str, seed: int) -> Run | None:
     found = None
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            _await_quiet()
         found = _run(name, seed)
         if found is None or found.foreign <= MOST_FOREIGN:
             return found
     print(f"{name} {seed}: other programs kept {found.foreign:.2f} cores busy in each of {ATTEMPTS} attempts")
     return found
+
+
+def _await_quiet() -> None:
+    ends = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends:
+        busy_s = _busy_s()
+        time.sleep(1)
+        if _busy_s() - busy_s <= MOST_FOREIGN:
+            return
 
 
 def _run(name: str, seed: int) -> Run | None:
