@@ -18,9 +18,9 @@ MODES = ("measure", "kept", "none")
 option = click.option(
     "--ceilings",
     type=click.Choice(MODES),
-    default="kept",
+    default="measure",
     show_default=True,
-    help="what the machine can do at most, to judge results by: as kept, measured where none is kept (40 s), or none",
+    help="what the machine can do at most, to name walls by: measured where none is kept (40 s), as kept, or none",
 )
 
 
