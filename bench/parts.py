@@ -144,11 +144,12 @@ class _Made:
         whole = round(moved) > 0 and abs(moved / max(round(moved), 1) - 1) < _ROUND
         updates_all = whole and operator.kind != "gather" and self._parameters > values
         share = values / self._parameters if updates_all else 1.0
-        found = [self._elementwise(operator.seconds * share, operator.calls, self._weights[values], "weights")]
+        calls = 1.0 if updates_all else operator.calls  # matrices of the largest size are few
+        found = [self._elementwise(operator.seconds * share, calls, self._weights[values], "weights")]
         others = [matrix for size, matrix in self._weights.items() if size < values]
         if share < 1.0 and others:
             rest = max(others, key=prod)
-            found.append(self._elementwise(operator.seconds * (1 - share), operator.calls, rest, "weights"))
+            found.append(self._elementwise(operator.seconds * (1 - share), operator.calls - 1, rest, "weights"))
         elif share < 1.0:
             found.append(Part(operator.seconds * (1 - share), operator.calls))
         return found

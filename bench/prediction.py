@@ -8,12 +8,12 @@ second is not, and adds up plainly. What even exact pieces would not foretell ha
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from bench.kernels import Kernel
 from bench.parts import Part
-from bench.remedies import Change
+from bench.remedies import SAME, Change, Factor
 
 #: Seconds of each round of a kernel, or why it cannot be had; kernels of one part took turns.
 Timings = Mapping[tuple[int, Kernel], Sequence[float] | str]
@@ -40,12 +40,17 @@ class Prediction:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Seconds after the change: likely, at least and at most; whether that was measured."""
+    """Seconds before the change and after it: likely, at least and at most; whether that was measured."""
 
+    before: float
     likely: float
     low: float
     high: float
     measured: bool = True
+
+    def times(self, factor: float) -> "_Piece":
+        """The same, run more often."""
+        return replace(self, likely=self.likely * factor, low=self.low * factor, high=self.high * factor)
 
 
 def refusal(change: Change, parts: Sequence[Part], timings: Timings) -> str | None:
@@ -61,7 +66,7 @@ def refusal(change: Change, parts: Sequence[Part], timings: Timings) -> str | No
 def predict(change: Change, parts: Sequence[Part], timings: Timings, call_s: float) -> Prediction:
     """The time of a token after `change`. `call_s` is what an operator costs whatever its size, in s."""
     before = sum(part.seconds for part in parts)
-    pieces = [_after(change, place, part, timings, call_s) for place, part in enumerate(parts)]
+    pieces = [piece for place, part in enumerate(parts) for piece in _after(change, place, part, timings, call_s)]
     likely = sum(piece.likely for piece in pieces)
     bounds = []
     for sign, ends in ((-1, [piece.low for piece in pieces]), (1, [piece.high for piece in pieces])):
@@ -70,45 +75,45 @@ def predict(change: Change, parts: Sequence[Part], timings: Timings, call_s: flo
         plain = sum(error for error, measured in errors if not measured)
         bounds.append(max(likely + sign * squares + plain, 0.01 * likely))
     log, low, high = (math.log(seconds / before / change.work) for seconds in (likely, *bounds))
-    assumed = sum(part.seconds for part, piece in zip(parts, pieces, strict=True) if not piece.measured) / before
+    assumed = sum(piece.before for piece in pieces if not piece.measured) / before
     return Prediction(log, log - math.hypot(log - low, FLOOR), log + math.hypot(high - log, FLOOR), assumed)
 
 
-def _after(change: Change, place: int, part: Part, timings: Timings, call_s: float) -> _Piece:
-    seconds = part.seconds
-    if part.host:
-        return _assumed(seconds, change.host.likely, change.host.low, change.host.high)
-    if part.kernel is None:  # it costs its calls
-        return _assumed(seconds, change.host.likely, change.host.low, change.host.high)
-    kernel = change.kernel(part.kernel)
-    product = part.kernel.kind != "elementwise"
-    rest = change.rest
-    if kernel == part.kernel:
-        piece = _Piece(seconds, seconds, seconds)
+def _after(change: Change, place: int, part: Part, timings: Timings, call_s: float) -> list[_Piece]:
+    seconds, kernel = part.seconds, part.kernel
+    if part.host or kernel is None:  # it costs its calls
+        return [_assumed(seconds, seconds, change.host)]
+    changed, product = change.kernel(kernel), kernel.kind != "elementwise"
+    old, new = timings.get((place, kernel)), timings.get((place, changed))
+    if changed == kernel:
+        pieces = [_Piece(seconds, seconds, seconds, seconds)]
+    elif old and new and not isinstance(old, str) and not isinstance(new, str):
+        logs = [math.log(b / a) for a, b in zip(old, new, strict=False)]
+        # an elementwise piece alone does not show what new pages cost: that time follows the bytes, if anything
+        shown = seconds if product else min(seconds, part.calls * median(old))
+        likely, low, high = (shown * math.exp(log) for log in (median(logs), min(logs), max(logs)))
+        pieces = [_Piece(shown, likely, low, high)]
+        if seconds > shown:
+            pieces.append(_by_size(seconds - shown, kernel, changed, 0.0))
     else:
-        old, new = timings.get((place, part.kernel)), timings.get((place, kernel))
-        if old and new and not isinstance(old, str) and not isinstance(new, str):
-            logs = [math.log(b / a) for a, b in zip(old, new, strict=False)]
-            piece = _Piece(
-                seconds * math.exp(median(logs)), seconds * math.exp(min(logs)), seconds * math.exp(max(logs))
-            )
-        else:
-            piece = _by_size(seconds, part, kernel, call_s)
-    times = change.repeats if part.kernel.over == "tokens" else 1.0
-    if not product and rest.low != rest.high:
-        return _assumed(piece.likely * times, rest.likely, rest.low, rest.high)
-    return _Piece(piece.likely * times, piece.low * times, piece.high * times, piece.measured)
+        pieces = [_by_size(seconds, kernel, changed, part.calls * call_s)]
+    if not product and change.rest != SAME:
+        return [_assumed(piece.before, piece.likely, change.rest).times(_repeats(change, kernel)) for piece in pieces]
+    return [piece.times(_repeats(change, kernel)) for piece in pieces]
 
 
-def _assumed(seconds: float, likely: float, low: float, high: float) -> _Piece:
-    return _Piece(seconds * likely, seconds * low, seconds * high, measured=low == high)
+def _repeats(change: Change, kernel: Kernel) -> float:
+    return change.repeats if kernel.over == "tokens" else 1.0
 
 
-def _by_size(seconds: float, part: Part, kernel: Kernel, call_s: float) -> _Piece:
+def _assumed(before: float, seconds: float, factor: Factor) -> _Piece:
+    certain = factor.low == factor.high
+    return _Piece(before, seconds * factor.likely, seconds * factor.low, seconds * factor.high, certain)
+
+
+def _by_size(seconds: float, kernel: Kernel, changed: Kernel, fixed_s: float) -> _Piece:
     """What its calls cost stays, the rest follows the bytes; at the ends, nothing or all of it does."""
-    assert part.kernel is not None
-    ratio = kernel.bytes / part.kernel.bytes
-    fixed = min(seconds, part.calls * call_s)
-    likely = fixed + (seconds - fixed) * ratio
+    ratio = changed.bytes / kernel.bytes
+    fixed = min(seconds, fixed_s)
     ends = (seconds, seconds * ratio)
-    return _Piece(likely, min(ends), max(ends), measured=False)
+    return _Piece(seconds, fixed + (seconds - fixed) * ratio, min(ends), max(ends), measured=ratio == 1.0)

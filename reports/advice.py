@@ -148,6 +148,16 @@ def sentence(record: Record) -> str | None:
     return f"{said}." if found is None else f"{said}; tried, it gained {change(-found.value)}."
 
 
+def in_short(record: Record) -> str | None:
+    """The first change that should gain, and by how much: for a cell beside the wall. None where there is none."""
+    best = next((each for each in possible(record.advice) if (each.log or 0.0) < 0), None)
+    if best is None:
+        return None
+    found = outcome(best)
+    proven = "" if found is None else f", {change(-found.value)} proven"
+    return f"{name(best)}: {labels.unbroken(change(-(best.log or 0.0)))} predicted{labels.unbroken(proven)}"
+
+
 def as_json(record: Record) -> list[dict[str, Any]]:
     """Each piece of advice: the axes, gains with bounds, costs, and the reason where it cannot be made."""
     wall = verdict.wall_of(record)
