@@ -63,6 +63,10 @@ class Adviser:
             ),
         )
         planned = remedies.plan(situation)
+        if (uncounted := (observation.unavailable or {}).get("flops")) is not None:
+            reason = f"What its operators work on could not be counted, so nothing can be foretold: {uncounted}"
+            refused = [Refused(each.axes, reason) for each in planned.changes]
+            return _refusals([*refused, *planned.refused])
         child = Child()
         try:
             child.ask(None, self.limit_s)
@@ -81,10 +85,7 @@ class Adviser:
                 continue
             found.append(self._advice(change, prediction.predict(change, there, timings, call_s)))
         found.sort(key=lambda each: each.log or 0.0)
-        return [
-            *found,
-            *(Advice(dict(each.axes), reason=_sentence(each.reason)) for each in [*planned.refused, *refused]),
-        ]
+        return [*found, *_refusals([*planned.refused, *refused])]
 
     def _parameters(self) -> int:
         try:
@@ -185,5 +186,5 @@ def proven(advice: Sequence[Advice], experiments: Sequence[Experiment]) -> list[
     return [replace(each, proof=tried.get(points.changes(each.axes))) for each in advice]
 
 
-def _sentence(reason: str) -> str:
-    return f"{reason.rstrip('.')}."
+def _refusals(refused: Sequence[Refused]) -> list[Advice]:
+    return [Advice(dict(each.axes), reason=f"{each.reason.rstrip('.')}.") for each in refused]

@@ -119,8 +119,8 @@ class Advice:
     """A change that the suite can make to the point: what it was predicted to gain, and what it costs.
 
     `axes` are the values that change. `log` is the predicted ln(time of a token after / before), `low` and `high` its
-    90 % interval; `assumed` the share of the time whose change was assumed and not timed. `memory_B` is what it needs more
-    (less: below 0) by arithmetic, None where that is not known. `quality` is that of the changed point where a run
+    90 % interval; `assumed` the share of the time whose change was assumed and not timed. `memory_B` is what it needs
+    more (less: below 0) by arithmetic, None where that is not known. `quality` is that of the changed point where a run
     measured it; `quality_note` says what is known of it in words. `reason` says why the change cannot be made here; it
     then has no prediction. `proof` holds the pairs of blocks with and without it, where it was tried.
     """

@@ -130,7 +130,7 @@ def table(record: Record, caption: str, most: int | None = None) -> Table | None
 
 def note(record: Record) -> str:
     """What the figures mean, and what could not be advised."""
-    told = ["Gain: time of a token before / after - 1; predicted with a 90 % interval, proven with one of 95 %."]
+    told = ["Gain: time of a token before / after - 1; predicted with a 90 % interval, proven with a 95 % one."]
     if any(each.at_wall for each in rows(record)):
         told.append("* aims at the wall.")
     if any(each.quality_note == "unknown" for each in possible(record.advice)):

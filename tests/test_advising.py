@@ -135,3 +135,12 @@ def test_changes_that_were_chosen_are_measured_beside_the_point_by_the_token():
     assert names == ["batch size 2", "nothing"]
     assert all(len(each.logs) == len(each.processes) > 0 for each in found.experiments)
     assert no_children()
+
+
+def test_without_counts_nothing_is_foretold_and_the_reason_is_told(decoding):
+    from dataclasses import replace
+
+    point, seen, _ = decoding
+    advice = Adviser(point).advise(replace(seen, unavailable={"flops": "RuntimeError: no such primitive"}))
+    assert all(each.log is None for each in advice)
+    assert "could not be counted" in advice[0].reason

@@ -14,21 +14,23 @@ from bench.errors import UserError
 from bench.spec import Spec, parse
 
 if TYPE_CHECKING:
-    from bench.advising import Quality
     from bench.diagnosis import Notify, Outcome
     from bench.interventions import Change
     from bench.observation import Observation
     from bench.points import Point
-    from bench.record import Advice, Ceiling, Record, Status
+    from bench.record import Advice, Ceiling, Metric, Record, Status, Value
     from bench.store import Run, Store
+
+    #: Quality by the values that decide the answers of a model.
+    Graded = dict[tuple[Value, ...], Metric]
 
 _EPILOG = """
 \b
 Examples:
-  pinchpoint advise -w decode                    ranked changes, in half a minute
-  pinchpoint advise -s tiny -w prefill --prove   and the first three measured
+  pinchpoint advise -w decode                   ranked changes, in some 20 s
+  pinchpoint advise -s tiny -w prefill --prove  and the first three measured
   pinchpoint advise -w train -b 16 --prove --top 5 -o json
-  pinchpoint advise -w decode --from results/    on what a sweep has measured
+  pinchpoint advise -w decode --from results/   on what a sweep has measured
 """
 #: Points of one call; each takes about half a minute, so more are taken for a typing error.
 _MOST_POINTS = 20
@@ -78,16 +80,17 @@ def command(prove: bool, top: int, budget: float, source: str | None, output: st
     _measure.check_devices(spec)
     corpus = _measure.corpus_path(flags["corpus"])
     spec, inputs = _inputs.resolve(spec, flags)
-    known = None if source is None else _kept(source, spec)
+    known, graded = (None, {}) if source is None else _kept(source, spec)
     folder: Path = flags["output_dir"]
     found: list[Record] = []
     with open_store(str(folder), create=True) as store, _measure.alone(folder), _measure.terminated_like_ctrl_c():
         measured = _experiments.ceilings(spec, quiet=quiet)
         run = runs.begin(spec, store, corpus, inputs)
+        graded = graded | _graded(store)
         for point in spec.points:
             ceilings = measured[_experiments.threads(point.axes["threads"])]
             with _experiments.progress(points.describe(point, spec.points), quiet=quiet) as notify:
-                one = _One(point, run, store, ceilings, notify, budget, top if prove else 0)
+                one = _One(point, run, store, ceilings, graded, notify, budget, top if prove else 0)
                 found.append(one.record(None if known is None else known[point.id]))
     if output == "json":
         click.echo(json.dumps([_advice.as_json(each) for each in found], indent=2, ensure_ascii=False))
@@ -99,13 +102,17 @@ def command(prove: bool, top: int, budget: float, source: str | None, output: st
     return 0 if any(each.log is not None for record in found for each in record.advice) else 3
 
 
-def _kept(where: str, spec: Spec) -> "dict[str, Record]":
-    """The newest record of each point that the store holds. Raises `UserError` where one lacks, or is not of here."""
+def _kept(where: str, spec: Spec) -> "tuple[dict[str, Record], Graded]":
+    """The newest record of each point that the store holds, and the quality that it knows of.
+
+    Raises `UserError` where a record lacks, or is of another machine.
+    """
     from bench import host
     from bench.opening import open_store
 
     found: dict[str, Record] = {}
     with open_store(where) as store:
+        graded = _graded(store)
         for run in store.runs():
             found |= {each.point: each for each in store.records(run.run) if each.observation is not None}
     here = host.describe()
@@ -122,7 +129,7 @@ def _kept(where: str, spec: Spec) -> "dict[str, Record]":
                 f"The record is of another machine, {theirs}; this is {ours}.",
                 "Advise there, or leave --from out: the point is then looked at now.",
             )
-    return found
+    return found, graded
 
 
 @dataclass
@@ -133,6 +140,7 @@ class _One:
     run: "Run"
     store: "Store"
     ceilings: "Mapping[str, Ceiling]"
+    graded: "Graded"
     notify: "Notify"
     budget_s: float
     top: int
@@ -147,10 +155,15 @@ class _One:
         return made
 
     def _advise(self, observation: "Observation") -> "list[Advice]":
+        from bench import points
         from bench.advising import Adviser
 
         return Adviser(
-            self.point, self.run.inputs, self._dispatch_s(), quality=_quality(self.store), notify=self.notify
+            self.point,
+            self.run.inputs,
+            self._dispatch_s(),
+            quality=lambda changed: self.graded.get(points.answers(changed)),
+            notify=self.notify,
         ).advise(observation)
 
     def _dispatch_s(self) -> float | None:
@@ -197,19 +210,15 @@ class _One:
         return replace(made, experiments=nulls, ceilings=dict(self.ceilings), advice=advice)
 
 
-def _quality(store: "Store") -> "Quality":
-    """The measured quality of a changed point, from any run in the store: only records of equal answers are taken."""
+def _graded(store: "Store") -> "Graded":
+    """The quality that runs in the store measured, by what decides the answers of a model; of several the newest."""
     from bench import points
     from reports import tradeoffs
 
-    def look_up(changed: "Point") -> Any:
-        for run in reversed(store.runs()):
-            for record in store.records(run.run):
-                found = tradeoffs.quality(record)
-                if found is not None and found.value is not None:
-                    measured = points.point(record.axes)
-                    if points.answers(measured) == points.answers(changed):
-                        return found
-        return None
-
-    return look_up
+    found: Graded = {}
+    for run in store.runs():
+        for record in store.records(run.run):
+            metric = tradeoffs.quality(record)
+            if metric is not None and metric.value is not None:
+                found[points.answers(points.point(record.axes))] = metric
+    return found
