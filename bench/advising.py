@@ -64,9 +64,8 @@ class Adviser:
         )
         planned = remedies.plan(situation)
         if (uncounted := (observation.unavailable or {}).get("flops")) is not None:
-            reason = f"What its operators work on could not be counted, so nothing can be foretold: {uncounted}"
-            refused = [Refused(each.axes, reason) for each in planned.changes]
-            return _refusals([*refused, *planned.refused])
+            why = f"What its operators work on could not be counted, so nothing can be foretold: {uncounted}"
+            return _refusals([*(Refused(each.axes, why) for each in planned.changes), *planned.refused])
         child = Child()
         try:
             child.ask(None, self.limit_s)

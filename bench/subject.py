@@ -139,7 +139,7 @@ def refusal(axes: Mapping[str, Value], settings: Mapping[str, Any]) -> str | Non
     try:
         asked, device = compression(axes), devices.resolve(str(axes["device"]))
         _check_workload(axes)
-        points.costs(axes, inputs(settings))
+        points.tokens(axes, inputs(settings))
         if axes["workload"] == "train":
             asked.check_training()
         layer = precision.apply(

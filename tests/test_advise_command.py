@@ -10,7 +10,8 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from bench import diagnosis, host, points
+from bench import advising, diagnosis, host, points
+from bench.executors.local import ChildFailed
 from bench.opening import open_store
 from bench.record import Metric, from_json, to_json
 from tests.test_diagnosis import FLAGS, ceilings, words  # noqa: F401 - a fixture
@@ -123,6 +124,17 @@ def test_quality_that_a_run_in_the_folder_measured_is_shown(advised, pinchpoint)
     assert code == 0
     (line,) = [line for line in out.splitlines() if line.startswith("bf16")]
     assert "+0.012 nat" in line
+
+
+def test_a_lost_process_is_told_and_the_point_keeps_its_record(pinchpoint, ceilings, tmp_path, monkeypatch):  # noqa: F811
+    def lost(*_):
+        raise ChildFailed("crashed", "it was ended by SIGKILL")
+
+    monkeypatch.setattr(advising.Adviser, "advise", lost)
+    code, _, err = pinchpoint("advise", *ASKED, "--output-dir", tmp_path / "out")
+    assert code == 3
+    assert "no advice, since the process that times pieces was lost: crashed: it was ended by SIGKILL" in err
+    assert [record.status for record in kept(tmp_path / "out")] == ["ok"]
 
 
 def test_a_point_that_cannot_be_run_has_no_advice_and_the_exit_code_is_3(pinchpoint, ceilings, tmp_path):  # noqa: F811

@@ -157,14 +157,19 @@ class _One:
     def _advise(self, observation: "Observation") -> "list[Advice]":
         from bench import points
         from bench.advising import Adviser
+        from bench.executors.local import ChildFailed
 
-        return Adviser(
-            self.point,
-            self.run.inputs,
-            self._dispatch_s(),
-            quality=lambda changed: self.graded.get(points.answers(changed)),
-            notify=self.notify,
-        ).advise(observation)
+        try:
+            return Adviser(
+                self.point,
+                self.run.inputs,
+                self._dispatch_s(),
+                quality=lambda changed: self.graded.get(points.answers(changed)),
+                notify=self.notify,
+            ).advise(observation)
+        except ChildFailed as failed:
+            click.echo(f"pinchpoint: no advice, since the process that times pieces was lost: {failed}", err=True)
+            return []
 
     def _dispatch_s(self) -> float | None:
         empty = self.ceilings.get("dispatch_empty_s")

@@ -20,6 +20,8 @@ def changes(situation: Situation) -> list[Change | Refused]:
         width = _width(points.shaped(dict(situation.axes), situation.inputs))
     except (Unsupported, UserError) as error:
         return [Refused({"factorize": "rank:1"}, str(error))]
+    if not width:
+        return [Refused({"factorize": "rank:1"}, "How wide the model is, its shape does not tell.")]
     rank = max(round(width * SHARE), 1)
 
     def kernel(each: Kernel) -> Kernel:
@@ -37,4 +39,4 @@ def changes(situation: Situation) -> list[Change | Refused]:
 
 def _width(config: Any) -> int:
     named = {field.name: getattr(config, field.name) for field in fields(config)}
-    return int(named.get("hidden") or named.get("embedding") or 1)
+    return int(named.get("hidden") or named.get("embedding") or 0)
