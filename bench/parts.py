@@ -22,7 +22,7 @@ _ROUND = 0.05
 
 _LSTM = ("mkldnn_rnn_layer", "quantized_lstm")
 _LSTM_CALL = ("lstm", "quantized_lstm")
-_BACKWARD = "backward"
+_BACKWARD, _CONVOLUTION = "backward", "conv"
 #: Products with respect to rows and to weights follow that of a forward pass, each as much work.
 _WITH_GRADIENTS = 3
 
@@ -82,12 +82,18 @@ class _Made:
         self._weights = {prod(matrix): matrix for matrix in sorted(matrices)}
 
     def module(self, operators: Sequence[Operator]) -> list[Part]:
-        products = [each for each in operators if each.kind in ("product", "attention") and len(each.shape) == 3]
+        products = [each for each in operators if self._known(each)]
         if not products:
             return [part for each in operators for part in self._plain(each)]
         seconds = sum(each.seconds for each in operators)
         kernel = self._product(products, operators)
         return [Part(seconds, kernel.calls, kernel, self._matters(seconds))]
+
+    @staticmethod
+    def _known(operator: Operator) -> bool:
+        """Whether a kernel is there for the product: of a convolution, the shape is no (m, n, k)."""
+        multiplies = operator.kind in ("product", "attention") and len(operator.shape) == 3
+        return multiplies and _CONVOLUTION not in operator.name
 
     @staticmethod
     def _is_lstm(operator: Operator) -> bool:
@@ -126,11 +132,17 @@ class _Made:
         return Kernel(kind, sizes, backward=self._trains, calls=max(round(calls), 1), **self._usual)  # type: ignore[arg-type]
 
     def _plain(self, operator: Operator) -> list[Part]:
-        """Work on tensors in order, as large as its largest; views and calls of others cost their calls."""
+        """Work on tensors in order, as large as its largest; views and calls of others cost their calls.
+
+        So does a product without a kernel, but that is not timed: its time may follow its size, or not.
+        """
         values = prod(operator.shape) if operator.shape else 0
-        if operator.kind not in ("elementwise", "gather") or not values:
+        if operator.kind not in ("elementwise", "gather", "product", "attention") or not values:
             return [Part(operator.seconds, operator.calls)]
         columns = operator.shape[-1]
+        if operator.kind in ("product", "attention"):
+            made = self._elementwise(operator.seconds, operator.calls, (max(values // columns, 1), columns))
+            return [replace(made, timed=False)]
         if operator.kind == "gather" and _BACKWARD not in operator.name:
             # rows of a table: as many values as are read and written, not the table's
             values = max(round((operator.bytes_moved or 0.0) / max(operator.calls, 1.0) / 8.0), 1)

@@ -88,6 +88,16 @@ def test_small_pieces_are_not_timed():
     assert (large.timed, small.timed) == (True, False)
 
 
+def test_a_convolution_has_no_kernel_and_follows_its_size_or_not():
+    conv = Operator("aten::mkldnn_convolution", "encoder", "product", "fp32", 1.0, 1e-3, 1e6, 1.0, shape=(2, 8, 16))
+    (part, _) = parts(observation(conv), AXES)
+    assert (part.kernel.kind, part.timed) == ("elementwise", False)
+    found = predict(Change({"batch_size": 4}, lambda each: each.with_rows(4), work=4.0), [part], {}, CALL_S)
+    assert found.assumed == 1.0
+    assert found.low < math.log(0.26)
+    assert found.high > 0
+
+
 # predictions
 
 OLD, NEW = Kernel("linear", (1, 8, 8)), Kernel("linear", (1, 8, 8), quantize="int8-dynamic")
