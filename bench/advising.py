@@ -4,7 +4,7 @@ The parent's side: remedies are asked for changes, a child times the pieces that
 `bench.prediction` adds them up. Nothing is run with a change here: `bench.diagnosis` does that, where it is asked to.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from bench.kernels import Kernel
 from bench.observation import Observation
 from bench.parts import Part
 from bench.points import Point, point
-from bench.record import Advice, Experiment, Metric
+from bench.record import Advice, Experiment, Metric, Value
 from bench.remedies import Change, Refused, Situation
 
 #: Called with how many pieces are timed, how many there are, and what is being done.
@@ -93,7 +93,7 @@ class Adviser:
             return 0
 
     def _changed(self, change: Change) -> Point:
-        return point(self.point.axes | dict(change.axes))
+        return changed(self.point, change.axes)
 
     def _legal(self, child: Child, changes: Sequence[Change]) -> tuple[list[Change], list[Refused]]:
         """Those that make sense on this point, as far as is known without building it, and that fit into memory."""
@@ -173,10 +173,28 @@ def differing(one: Point, other: Point) -> list[str]:
     return [name for name, value in one.axes.items() if other.axes[name] != value]
 
 
-def to_try(advice: Sequence[Advice], most: int) -> dict[str, interventions.Change]:
-    """The first `most` of those that can be made, as changes to try, by name."""
-    possible = [each for each in advice if each.log is not None][:most]
-    return {points.changes(each.axes): interventions.Change(axes=dict(each.axes)) for each in possible}
+def to_try(
+    point: Point, advice: Sequence[Advice], most: int, room_B: int, inputs: Inputs = NOTHING
+) -> dict[str, interventions.Change]:
+    """The first `most` of those that can be made, as changes to try, by name.
+
+    Their processes are there at the same time as the point's own: what does not fit into `room_B` beside those before
+    it is left out.
+    """
+    found: dict[str, interventions.Change] = {}
+    for each in advice:
+        if each.log is None or len(found) == most:
+            continue
+        need_B = planning.memory_B(changed(point, each.axes), inputs)
+        if need_B <= room_B:
+            room_B -= need_B
+            found[points.changes(each.axes)] = interventions.Change(axes=dict(each.axes))
+    return found
+
+
+def changed(present: Point, axes: Mapping[str, Value]) -> Point:
+    """The point with other values of some axes."""
+    return point(present.axes | dict(axes))
 
 
 def proven(advice: Sequence[Advice], experiments: Sequence[Experiment]) -> list[Advice]:

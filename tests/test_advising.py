@@ -116,8 +116,8 @@ def test_a_change_that_cannot_fit_is_refused(decoding, monkeypatch):
 
 
 def test_the_first_ones_are_tried_under_their_names_and_keep_their_experiments(decoding):
-    _, _, advice = decoding
-    wanted = advising.to_try(advice, 2)
+    point, _, advice = decoding
+    wanted = advising.to_try(point, advice, 2, 2**60)
     assert list(wanted) == [points.changes(each.axes) for each in advice[:2]]
     made = Experiment(next(iter(wanted)), [-0.1], {}, processes=[0])
     first, *rest = advising.proven(advice, [made])
@@ -144,3 +144,16 @@ def test_without_counts_nothing_is_foretold_and_the_reason_is_told(decoding):
     advice = Adviser(point).advise(replace(seen, unavailable={"flops": "RuntimeError: no such primitive"}))
     assert all(each.log is None for each in advice)
     assert "could not be counted" in advice[0].reason
+
+
+def test_what_does_not_fit_beside_the_others_is_left_out():
+    from bench import planning
+    from bench.record import Advice
+
+    point = points.point(SMALL | {"workload": "prefill"})
+    advice = [Advice({"batch_size": 65536}, -1.0), Advice({"precision": "bf16"}, -0.5), Advice({"threads": 1}, -0.1)]
+    least = planning.memory_B(advising.changed(point, {"precision": "bf16"}))
+    assert planning.memory_B(advising.changed(point, {"batch_size": 65536})) > least + 2**20
+    assert list(advising.to_try(point, advice, 3, least + 2**20)) == ["bf16"]
+    assert list(advising.to_try(point, advice, 2, 2**60)) == ["batch size 65536", "bf16"]
+    assert advising.to_try(point, advice, 3, 0) == {}

@@ -177,7 +177,7 @@ class _One:
 
     def _measured(self, known: "Record | None") -> "Record":
         """Look at the point in a process of its own; the changes are tried in it and others beside it."""
-        from bench import advising
+        from bench import advising, planning
         from bench.diagnosis import PROCESSES, Diagnosis
         from bench.record import observation_of
 
@@ -187,7 +187,8 @@ class _One:
             seen = known.observation if known is not None else observation_of(report.get("observation"))
             if seen is not None:
                 advice.extend(self._advise(seen))
-            return advising.to_try(advice, self.top)
+            room_B = planning.shared_memory_B(self.run.host) - planning.memory_B(self.point, self.run.inputs)
+            return advising.to_try(self.point, advice, self.top, room_B, self.run.inputs)
 
         outcome = Diagnosis(
             self.point,
