@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bench import autocasting
 from bench.interventions import Conditions
 from bench.stopwatch import Step
 
@@ -78,7 +79,9 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         self.calls += 1
-        return func(*args, **(kwargs or {}))
+        given = kwargs or {}
+        with autocasting.kept((*args, *given.values())):
+            return func(*args, **given)
 
 
 def dispatches(step: Step) -> int:

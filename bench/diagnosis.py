@@ -78,6 +78,8 @@ class Diagnosis:
     """The experiments of one point. `run` does them and leaves no process behind, however it ends.
 
     `dispatch_s` is the ceiling `dispatch_empty_s`; `asked` names interventions that are tried only when asked for.
+    With `choose`, other changes are tried in their place: those that it names once it has seen what the first process
+    reports, its observation among it.
     """
 
     point: Point
@@ -89,6 +91,7 @@ class Diagnosis:
     asked: Sequence[str] = ()
     notify: Notify = lambda *_: None
     settings: Mapping[str, Value] = field(default_factory=dict)
+    choose: Callable[[Mapping[str, Any]], Mapping[str, Change]] | None = None
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.point.id)  # noqa: S311 - an order, not a secret
@@ -222,7 +225,9 @@ class Diagnosis:
         )
         self._beside = Surroundings(self._setting, self._nursery, self._limit_s)
         self._report |= _observed(lambda: self._ask(child, {"do": "observe"}))
-        for name in interventions.names():
+        if self.choose is not None:
+            self._trials += [_Trial(name, change) for name, change in self.choose(self._report).items()]
+        for name in interventions.names() if self.choose is None else ():
             if name == _NULL or (interventions.asked_only(name) and name not in self.asked):
                 continue
             reason = interventions.unavailable(name, self._setting)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench import autocasting
 from bench.modules import Modules
 from bench.observation import Kind
 from bench.operator_flops import flops, packed_B, product_shape
@@ -110,7 +111,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not isinstance(func, torch._ops.OpOverload):
             return func(*args, **kwargs)
         if _is_composite(func):
-            with self:
+            with self, autocasting.kept((*args, *kwargs.values())):
                 return func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         result = func(*args, **kwargs)
         name = func._schema.name

@@ -91,6 +91,13 @@ def describe(point: Point, among: Iterable[Point]) -> str:
     return ", ".join(words)
 
 
+def changes(values: Mapping[str, Value]) -> str:
+    """New values of some axes in a few words: `batch size 4`, `int8-dynamic`, `structured, pruned share 0.5`."""
+    rows = [row for row in axes.AXES if row.name in values]
+    said = [str(values[row.name]) if row.names_itself else f"{row.label} {values[row.name]}" for row in rows]
+    return ", ".join(sorted(said, key=lambda word: word[-1].isdigit()))
+
+
 def _mix(point: Point) -> str:
     """The profile with the lengths that the point really has: `chat (161 + 338 tokens, 30 at once)`."""
     batch_size, prompt, output = (point.axes[name] for name in profiles.AXES)
@@ -125,6 +132,15 @@ def config(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> Any:
     made = shapes.configure(str(values["architecture"]), str(values["size"]), **dimensions)
     dropout = float(values["dropout"])
     return replace(made, dropout=dropout) if dropout else made
+
+
+def shaped(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> Any:
+    """The Config of what is run: after structured pruning, where the architecture has units that can be removed."""
+    made = config(values, inputs)
+    narrowed = getattr(shapes.load(str(values["architecture"])), "narrowed", None)
+    if values["prune"] and values["prune_scheme"] == "structured" and narrowed is not None:
+        made = narrowed(made, float(values["prune"]))
+    return made
 
 
 def _dimensions(values: Mapping[str, Value]) -> dict[str, Value]:
@@ -178,12 +194,7 @@ def costs(values: Mapping[str, Value], inputs: Inputs = NOTHING) -> shapes.Costs
     Those that `uncounted` names are estimates, for planning alone. Raises `Unsupported` for a point that cannot be run,
     and for a model of transformers whose shape is not known.
     """
-    architecture, made = str(values["architecture"]), config(values, inputs)
-    shape = shapes.load(architecture)
-    narrowed = getattr(shape, "narrowed", None)
-    if values["prune"] and values["prune_scheme"] == "structured" and narrowed is not None:
-        made = narrowed(made, float(values["prune"]))
-    return shapes.costs(architecture, made, work(values))
+    return shapes.costs(str(values["architecture"]), shaped(values, inputs), work(values))
 
 
 def uncounted(values: Mapping[str, Value]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 Schema history:
     1  first release
-    2  what an iteration consists of (`observation`), the ceilings it is judged against, and interventions
+    2  what an iteration consists of (`observation`), the ceilings it is judged against, and interventions; later also
+       `advice`, which who does not know it passes over
 """
 
 from collections.abc import Mapping
@@ -114,6 +115,30 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """A change that the suite can make to the point: what it was predicted to gain, and what it costs.
+
+    `axes` are the values that change. `log` is the predicted ln(time of a token after / before), `low` and `high` its
+    90 % interval; `assumed` the share of the time whose change was assumed and not timed. `memory_B` is what it needs
+    more (less: below 0) by arithmetic, None where that is not known. `quality` is that of the changed point where a run
+    measured it; `quality_note` says what is known of it in words. `reason` says why the change cannot be made here; it
+    then has no prediction. `proof` holds the pairs of blocks with and without it, where it was tried.
+    """
+
+    axes: dict[str, Value]
+    log: float | None = None
+    low: float | None = None
+    high: float | None = None
+    assumed: float = 0.0
+    memory_B: int | None = None
+    quality: Metric | None = None
+    quality_note: str = ""
+    note: str = ""
+    reason: str | None = None
+    proof: Experiment | None = None
+
+
+@dataclass(frozen=True)
 class Record:
     """One point measured once.
 
@@ -121,7 +146,8 @@ class Record:
     `facts` is what the child reports of the model it built (parameters, stored bytes, sparsity, corpus hash, resolved
     device and threads); `unavailable` maps a probe to the reason why it could not read. `observation` is what one of
     its iterations consists of, `ceilings` what the machine can do at most, by the figure's name, and `experiments` what
-    interventions changed; each is empty where it was not looked at.
+    interventions changed, and `advice` what the suite could change, the most promising first; each is empty where it
+    was not looked at.
     """
 
     schema: int
@@ -144,6 +170,7 @@ class Record:
     observation: Observation | None = None
     ceilings: dict[str, Ceiling] = field(default_factory=dict)
     experiments: list[Experiment] = field(default_factory=list)
+    advice: list[Advice] = field(default_factory=list)
 
 
 @cache

@@ -8,11 +8,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench import points, workloads
+from bench import devices, points, workloads
 from bench.errors import Unsupported, UserError
 from bench.inputs import Inputs
 from bench.record import Value, Warn
-from model import architectures, checkpoint, compress, labelled, parents, shapes, text, train
+from model import (
+    architectures,
+    checkpoint,
+    compiled,
+    compress,
+    labelled,
+    parents,
+    precision,
+    quantize,
+    shapes,
+    text,
+    train,
+)
 
 
 def make(
@@ -120,6 +132,25 @@ def compression(axes: Mapping[str, Value]) -> compress.Compression:
         precision=str(axes["precision"]),
         quantize=str(axes["quantize"]),
     )
+
+
+def refusal(axes: Mapping[str, Value], settings: Mapping[str, Any]) -> str | None:
+    """Why no point of these axes can be run on this machine, as far as is known without building it; None otherwise."""
+    try:
+        asked, device = compression(axes), devices.resolve(str(axes["device"]))
+        _check_workload(axes)
+        points.tokens(axes, inputs(settings))
+        if axes["workload"] == "train":
+            asked.check_training()
+        layer = precision.apply(
+            nn.Linear(64, 64).to(device), asked.precision, device, training=axes["workload"] == "train"
+        )
+        quantize.quantize(layer, asked.quantize)
+        if axes["compile"] == "compiled":
+            compiled.check(device)
+    except (Unsupported, UserError, RuntimeError) as error:
+        return " ".join(str(error).split())[:200]
+    return None
 
 
 def tuning(axes: Mapping[str, Value]) -> train.Plan:

@@ -9,6 +9,8 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
     {"do": "block", ..., "under": {"threads": 1, ...}}       -> the same, under `bench.interventions.Conditions`
     {"do": "count"}                                          -> {"dispatches": 37}: operators that an iteration calls
     {"do": "gauge", "device": ..., "threads": 2, "under": {...}} -> {"rates": {...}}: what each resource gives now
+    {"do": "kernels", "device": ..., "kernels": [{...}, ...]} -> {"seconds": [[...] or a reason, ...]}
+    {"do": "refusals", "points": [{...}, ...], "settings": {...}} -> {"refusals": [null or a reason, ...]}
     {"do": "train", "axes": {...}, "settings": {...}}        -> {"trained": {...}}: a model to grade variants of
     {"do": "grade", "axes": {...}}                           -> {"graded": {"figures": {...}, "reason": ...}}
     {"do": "inspect"}                                        -> {"found": {...}}: what can be run and read here
@@ -29,7 +31,7 @@ from typing import Any, TextIO
 
 import torch
 
-from bench import capabilities, ceilings, conditions, gauges, grading, host
+from bench import capabilities, ceilings, conditions, gauges, grading, host, kernels, subject
 from bench.errors import Unsupported, UserError
 from bench.record import Value
 from bench.session import Session
@@ -114,12 +116,22 @@ def _gauge(request: dict[str, Any]) -> dict[str, Any]:
     return {"rates": gauges.of(request["device"], request["threads"]).rates(conditions.read(request.get("under")))}
 
 
+def _kernels(request: dict[str, Any]) -> dict[str, Any]:
+    return {"seconds": kernels.measure([kernels.of(each) for each in request["kernels"]], request["device"])}
+
+
+def _refusals(request: dict[str, Any]) -> dict[str, Any]:
+    return {"refusals": [subject.refusal(axes, request["settings"]) for axes in request["points"]]}
+
+
 #: Requests that are about this machine, and of no point.
 _ON_MACHINE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "inspect": _inspect,
     "fetch": _fetch,
     "ceiling": _ceiling,
     "gauge": _gauge,
+    "kernels": _kernels,
+    "refusals": _refusals,
 }
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from bench.record import Experiment, Metric
-from reports import page, render_csv, render_html, render_markdown, render_terminal, verdict
+from bench.record import Advice, Experiment, Metric
+from reports import advice, page, render_csv, render_html, render_markdown, render_terminal, verdict
 from reports.document import Bullets
 from reports.sections import bottleneck
 from tests import factories, observations
@@ -246,3 +246,61 @@ def test_the_markdown_has_the_sentence_and_the_walls():
     assert "## What it waits for" in text
     assert "Decode waits for memory" in text
     assert "memory bandwidth" in text
+
+
+# advice
+
+
+def gains(log, proof=None, **axes):
+    """Advice with made-up figures: ln of the time after over before, and of that which was proven."""
+    tried = None if proof is None else Experiment("tried", [proof] * 9, {}, processes=list(range(9)))
+    return Advice(axes, log, log - 0.1, log + 0.1, memory_B=-(2**20), quality_note="unknown", proof=tried)
+
+
+def advised(*advice):
+    return replace(observed(workload="decode"), advice=list(advice))
+
+
+def test_advice_stands_with_its_proof_and_what_it_costs():
+    record = advised(gains(-0.693, -0.5, quantize="int8-dynamic"), gains(-0.1, precision="bf16"))
+    section = build("bottleneck", [record])
+    (table,) = [each for each in tables(section) if "what would help" in each.caption]
+    assert column(table, "change") == ["int8-dynamic *", "bf16 *"]
+    assert cell(table, 0, "predicted gain") == "+100 % [+81, +121]"
+    assert cell(table, 0, "proven gain") == "+65 % [+65, +65]"
+    assert cell(table, 1, "proven gain") == "—"
+    assert cell(table, 0, "memory") == "−1.00 MiB"
+    assert cell(table, 0, "quality") == "unknown"
+    assert "--train-budget" in table.note
+    assert (
+        "What should help most: int8-dynamic, with a predicted gain of +100 %; tried, it gained +65 %." in section.lead
+    )
+
+
+def test_without_a_trial_no_proof_is_shown():
+    section = build("bottleneck", [advised(gains(-0.693, quantize="int8-dynamic"))])
+    (table,) = [each for each in tables(section) if "what would help" in each.caption]
+    assert "proven gain" not in [each.name for each in table.columns]
+    assert section.lead.endswith("with a predicted gain of +100 %.")
+    assert "int8-dynamic: +100 % predicted" in column(tables(section)[0], "what would help")
+
+
+def test_a_change_that_costs_is_no_relief_and_what_is_impossible_no_row():
+    record = advised(gains(0.2, precision="bf16"), Advice({"precision": "tf32"}, reason="There is no such arithmetic."))
+    section = build("bottleneck", [record])
+    (table,) = [each for each in tables(section) if "what would help" in each.caption]
+    assert len(table.rows) == 1
+    assert "should help" not in section.lead
+    assert advice.refused(record.advice) == [("tf32", "There is no such arithmetic.")]
+
+
+def test_advice_is_shown_where_no_wall_is_known():
+    record = replace(factories.record(), advice=[gains(-0.2, precision="bf16")])
+    assert any("what would help" in each.caption for each in tables(build("bottleneck", [record])))
+
+
+def test_a_strangers_advice_breaks_nothing():
+    record = advised(gains(math.nan, precision="bf16"), gains(-0.2, math.inf, made_up="<b>"))
+    section = build("bottleneck", [record])
+    assert "NaN" not in words(section)
+    assert render_html.render(page.build([record], "title"))

@@ -21,6 +21,7 @@ TOUCHES_MODEL = (
     "bench.devices",
     "bench.capabilities",
     "bench.interventions",
+    "bench.kernels",
     "bench.workloads",
     "bench.ceilings",
     "bench.suite",

@@ -1,8 +1,7 @@
 """`pinchpoint diagnose`: what limits a point, proved by experiment."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import axes
-from bench.commands import _inputs, _measure, _options
+from bench.commands import _experiments, _inputs, _measure, _options
 from bench.errors import UserError
-from bench.spec import Spec, parse
+from bench.spec import parse
 
 if TYPE_CHECKING:
     from bench.diagnosis import Notify
     from bench.points import Point
-    from bench.record import Ceiling, Record, Status, Value
+    from bench.record import Ceiling, Record, Status
     from bench.store import Run, Store
 
 _EPILOG = """
@@ -67,11 +66,11 @@ def command(budget: float, asked: tuple[str, ...], output: str, quiet: bool, **f
     folder: Path = flags["output_dir"]
     found: list[Record] = []
     with open_store(str(folder), create=True) as store, _measure.alone(folder), _measure.terminated_like_ctrl_c():
-        measured = _ceilings(spec, quiet=quiet)
+        measured = _experiments.ceilings(spec, quiet=quiet)
         run = runs.begin(spec, store, corpus, inputs)
         for point in spec.points:
-            threads = _threads(point.axes["threads"])
-            with _progress(points.describe(point, spec.points), quiet=quiet) as notify:
+            threads = _experiments.threads(point.axes["threads"])
+            with _experiments.progress(points.describe(point, spec.points), quiet=quiet) as notify:
                 found.append(_one(point, run, store, measured[threads], notify, budget, asked))
     if output == "json":
         click.echo(json.dumps([_diagnosis.as_json(each) for each in found], indent=2, ensure_ascii=False))
@@ -89,26 +88,6 @@ def _check(asked: tuple[str, ...]) -> None:
         if name not in interventions.names():
             known = [each for each in interventions.names() if interventions.asked_only(each)]
             raise UserError(f"There is no intervention '{name}'.", f"Those to ask for: {', '.join(known)}.")
-
-
-def _threads(asked: "Value") -> int:
-    from bench import host
-
-    return host.usable_cores() if asked == "auto" else int(asked)
-
-
-def _ceilings(spec: Spec, *, quiet: bool) -> "dict[int, dict[str, Ceiling]]":
-    """What the machine can do at most with each number of threads of the points: kept, or measured now."""
-    from bench.ceilings import _gather
-
-    found = {}
-    for device, threads in {(str(each.axes["device"]), _threads(each.axes["threads"])) for each in spec.points}:
-        with _progress("ceilings, measured once a month", quiet=quiet) as notify:
-            measured, unkept = _gather.obtain(device, threads, notify=lambda name, done, of: notify(done, of, name))
-        if unkept is not None:
-            click.echo(f"pinchpoint: the ceilings could not be kept: {unkept}", err=True)
-        found[threads] = {name: each for figures in measured.ceilings.values() for name, each in figures.items()}
-    return found
 
 
 def _one(
@@ -144,21 +123,3 @@ def _one(
     made = replace(made, experiments=outcome.experiments, ceilings=dict(ceilings))
     store.put_record(made)
     return made
-
-
-@contextmanager
-def _progress(what: str, *, quiet: bool) -> "Iterator[Notify]":
-    """A bar on stderr with what is being done and the time left; nothing in a pipe or when quiet."""
-    from rich import progress as bars
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    columns = (
-        bars.TextColumn("{task.percentage:>3.0f} %"),
-        bars.BarColumn(bar_width=16),
-        bars.TimeRemainingColumn(compact=True),
-        bars.TextColumn("{task.description}", markup=False),
-    )
-    with bars.Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total, name: bar.update(task, completed=done, total=total, description=f"{what}: {name}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.record import Record
 from bench.units import digits, quantity
-from reports import labels, tables, verdict
+from reports import advice, labels, tables, verdict
 from reports.document import Bullets, Cell, Column, Paragraph, Part, Section, Table
 from reports.sections import _wall_figures
 from reports.sections._wall_words import percent, sentence, where
@@ -32,7 +32,7 @@ def build(study: Study) -> Section | None:
     verdicts = [found for record in study.ok if (found := verdict.of(record))]
     figures: list[Part] = list(_wall_figures.rooflines(study))
     if not verdicts:
-        return Section(TITLE, _why_none(study.ok), tuple(figures))
+        return Section(TITLE, _why_none(study.ok), (*figures, *_advised(study)))
     first = telling(verdicts)
     parts: list[Part] = [_points(study, verdicts)]
     bars, unbarred = _wall_figures.bars(study, verdicts)
@@ -53,8 +53,10 @@ def build(study: Study) -> Section | None:
     ]
     parts += [Paragraph(" ".join(note for note in notes if note))] if any(notes) else []
     parts += [table for each in _listed(verdicts, first) if (table := _operators(study, each)) is not None]
+    parts += _advised(study)
     parts += [_glossary(verdicts)]
-    return Section(TITLE, sentence(study, first), tuple(parts))
+    relief = advice.sentence(first.record)
+    return Section(TITLE, " ".join([sentence(study, first), *([relief] if relief else [])]), tuple(parts))
 
 
 def telling(verdicts: Sequence[Verdict]) -> Verdict:
@@ -103,11 +105,19 @@ def _points(study: Study, verdicts: Sequence[Verdict]) -> Table:
             _share(each.share),
             *(_share(each.reached.get(kind)) for kind in ceilings),
             _proof(each),
-            Cell(labels.plain("; ".join(each.remedies[:2])) or "—"),
+            Cell(advice.in_short(each.record) or labels.plain("; ".join(each.remedies[:2])) or "—"),
         )
         for each in verdicts
     )
     return Table("Walls and their proof", tuple(columns), rows, _note(verdicts))
+
+
+def _advised(study: Study) -> list[Table]:
+    """The advice on some points: those whose changes were tried come first."""
+    with_advice = [record for record in study.ok if advice.possible(record.advice)]
+    with_advice.sort(key=lambda record: all(each.proof is None for each in record.advice))
+    found = (advice.table(r, f"{where(study, r)}: what would help") for r in with_advice[:_MOST_LISTED])
+    return [table for table in found if table is not None]
 
 
 def _share(share: float | None) -> Cell:
