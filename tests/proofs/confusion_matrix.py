@@ -60,6 +60,9 @@ def prove(quick: bool) -> Outcome:
         if found.verdict != truth:
             shares = ", ".join(f"{each.wall} {each.share:.0%}" for each in found.shares[:4])
             print(f"{run.name} {run.seed} ({run.sizes}): {truth} was named {found.verdict} ({shares})")
+        done = sum(map(Counter.total, named.values()))
+        if done % len(PURE) == 0:
+            print(f"{sum(named[name][truth] for name, truth in truths.items())} of {done} right so far", flush=True)
     rows = []
     for name in PURE:
         truth = truths.get(name, "it did not run")
