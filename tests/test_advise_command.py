@@ -1,6 +1,7 @@
 """`pinchpoint advise`: what it prints and keeps, what it refuses, and that it leaves nothing behind."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,10 +27,16 @@ def kept(folder):
 
 
 @pytest.fixture
-def advised(pinchpoint, ceilings, tmp_path):  # noqa: F811
-    code, out, err = pinchpoint("advise", *ASKED, "--output-dir", tmp_path / "out")
-    assert (code, err) == (0, "")
-    return tmp_path / "out", out
+def advised(pinchpoint, ceilings, tmp_path, tmp_path_factory):  # noqa: F811
+    """A folder with one point that was advised on, and what was printed: made once, and each test gets a copy."""
+    once = tmp_path_factory.getbasetemp() / "advised"
+    printed = once / "printed.txt"
+    if not printed.exists():
+        code, out, err = pinchpoint("advise", *ASKED, "--output-dir", once / "out")
+        assert (code, err) == (0, "")
+        printed.write_text(out, encoding="utf-8")
+    shutil.copytree(once / "out", tmp_path / "out")
+    return tmp_path / "out", printed.read_text(encoding="utf-8")
 
 
 def test_it_prints_ranked_changes_with_their_costs_within_80_columns(advised):

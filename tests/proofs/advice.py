@@ -6,7 +6,7 @@ accumulation and checkpointing, which do all of the work and more. The best prov
 measured gain, whatever was advised. The error is |predicted - proven|, in percentage points of the gain (time of a
 token before / after - 1); a gain of +200 % that was predicted as +180 % is off by 20.
 
-On two cores --quick takes six to seven minutes, and the whole sweep some sixteen.
+On two cores --quick takes some four minutes, and the whole sweep some sixteen.
 """
 
 import math
@@ -28,8 +28,8 @@ _EMPTY_S = 6e-7
 #: Changes that are advised and not made here.
 _UNTRIED = ("compile", "accumulation", "checkpointing")
 #: No point is begun after so many seconds; so many points are asked for; seconds and processes for each.
-_QUICK_S, _S = 400.0, 1380.0
-_QUICK_POINTS, _BUDGET_S, _PROCESSES = 10, 22.0, 3
+_QUICK_S, _S = 200.0, 1380.0
+_QUICK_POINTS, _BUDGET_S, _PROCESSES = 6, 22.0, 3
 #: A point of which this is said counts as one whose best change was not advised; what this torch cannot run does not.
 _NOTHING = "no change was advised"
 
