@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
 from statistics import median
 from typing import Any
 
@@ -224,19 +223,24 @@ class Diagnosis:
             usable=host.usable_cores(),
         )
         self._beside = Surroundings(self._setting, self._nursery, self._limit_s)
-        self._report |= _observed(lambda: self._ask(child, {"do": "observe"}))
+        self._report |= self._ask(child, {"do": "observe"})
         if self.choose is not None:
             self._trials += [_Trial(name, change) for name, change in self.choose(self._report).items()]
-        for name in interventions.names() if self.choose is None else ():
-            if name == _NULL or (interventions.asked_only(name) and name not in self.asked):
-                continue
-            reason = interventions.unavailable(name, self._setting)
-            if reason is None:
-                self._trials.append(_Trial(name, interventions.change(name, self._setting)))
-            else:
-                self._refused.append(Experiment(name, [], {}, reason=reason))
+        else:
+            self._intervene(self._setting)
         nulls = max(round(len(self._trials) / _PER_NULL), 1)
         self._trials += [_Trial(_NULL, interventions.change(_NULL, self._setting)) for _ in range(nulls)]
+
+    def _intervene(self, setting: Setting) -> None:
+        """Every intervention but those that are not asked for, each as a trial or with the reason why it is none."""
+        for name in interventions.names():
+            if name == _NULL or (interventions.asked_only(name) and name not in self.asked):
+                continue
+            reason = interventions.unavailable(name, setting)
+            if reason is None:
+                self._trials.append(_Trial(name, interventions.change(name, setting)))
+            else:
+                self._refused.append(Experiment(name, [], {}, reason=reason))
 
     def _pair(self, trial: _Trial, child: Child, others: Mapping[str, tuple[Child, int]]) -> None:
         """A block with the intervention and one without, in random order; then the same of what the machine gives."""
@@ -292,11 +296,6 @@ class Diagnosis:
         except ChildFailed:
             self._drop(child)
             raise
-
-
-def _observed(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What an iteration consists of, where this version has an observer."""
-    return ask() if find_spec("bench.observer") is not None else {}
 
 
 def _iteration_s(block: Block) -> float:

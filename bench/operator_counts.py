@@ -209,7 +209,9 @@ def _size_B(tensor: Tensor) -> int:
     if tensor.is_mkldnn:  # a weight in the layout of oneDNN's own: its padding is not known
         return tensor.element_size() * tensor.numel()
     if tensor.layout != torch.strided:
-        return 0
+        rows = tensor.layout in (torch.sparse_csr, torch.sparse_bsr)
+        ends, places = (tensor.crow_indices, tensor.col_indices) if rows else (tensor.ccol_indices, tensor.row_indices)
+        return sum(map(_size_B, (tensor.values(), ends(), places())))
     return tensor.element_size() * prod(
         size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride or not size
     )

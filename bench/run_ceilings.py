@@ -1,5 +1,6 @@
 """Which ceilings the points of a run are judged against: those of their device with their number of threads."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -35,12 +36,13 @@ def _named(device: str, threads: int) -> str:
 
 def pairs(points: Iterable[Mapping[str, Value]]) -> list[Pair]:
     """Device and threads of each point, each pair once: those of most points first."""
-    found: dict[Pair, int] = {}
-    for axes in points:
-        threads = host.usable_cores() if axes["threads"] == "auto" else int(axes["threads"])
-        pair = (str(axes["device"]), threads)
-        found[pair] = found.get(pair, 0) + 1
-    return sorted(found, key=lambda pair: -found[pair])
+    found = Counter(map(pair, points))
+    return sorted(found, key=lambda each: -found[each])
+
+
+def pair(axes: Mapping[str, Value]) -> Pair:
+    """Device and threads of a point on this machine."""
+    return str(axes["device"]), host.usable_cores() if axes["threads"] == "auto" else int(axes["threads"])
 
 
 def find(

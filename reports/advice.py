@@ -125,15 +125,15 @@ def table(record: Record, caption: str, most: int | None = None) -> Table | None
         cells = [each.change + (" *" if each.at_wall else ""), each.predicted]
         cells += [each.proven or "—"] if tried else []
         lines.append(tuple(Cell(labels.unbroken(text)) for text in (*cells, each.memory, each.quality)))
-    return Table(caption, columns, tuple(lines), note(record))
+    return Table(caption, columns, tuple(lines), note(found))
 
 
-def note(record: Record) -> str:
-    """What the figures mean, and what could not be advised."""
+def note(found: Sequence[Shown]) -> str:
+    """What the figures of these rows mean, and what is not known of them."""
     told = ["Gain: time of a token before / after - 1; predicted with a 90 % interval, proven with a 95 % one."]
-    if any(each.at_wall for each in rows(record)):
+    if any(each.at_wall for each in found):
         told.append("* aims at the wall.")
-    if any(each.quality_note == "unknown" for each in possible(record.advice)):
+    if any(each.quality == "unknown" for each in found):
         told.append("Unknown quality: `pinchpoint sweep --train-budget 60s` with that variant measures it.")
     return " ".join(told)
 

@@ -17,7 +17,7 @@ from bench.record import Ceiling, Record
 from reports import necessity
 from reports.necessity import Need
 from reports.rates import Rates
-from reports.rungs import Rung, errors, rungs
+from reports.rungs import Rung, beyond, errors, rungs
 from reports.walls import Wall
 
 #: Above it, and where it is the largest part, the residual is the verdict.
@@ -32,8 +32,6 @@ BETWEEN_CALLS = 20.0
 NEAR_LIMIT = 0.9
 #: Below this share of the clock that the ceilings had, the clock is held down; less is within its usual jitter.
 FULL_CLOCK = 0.9
-#: More than that share of a ceiling is beyond what the noise of both explains: no wall can be named by that ceiling.
-MOST_REACHED = 1.1
 #: Operators that are shown.
 MOST_OPERATORS = 10
 #: Kinds of operator that are a wall by what they are.
@@ -132,13 +130,10 @@ def of_record(record: Record, datasheet: Mapping[str, float] | None = None) -> A
             "Measure the point again; an architecture of your own must offer `costs`.",
         )
     found = attribute(record.observation, record.ceilings, datasheet)
-    for rung in found.rungs:
-        if (reached := rung.of_machine) is not None and reached > MOST_REACHED:
-            raise UserError(
-                f"The point reaches {reached:.0%} of what was measured as this machine's most ({rung.resource}): the "
-                "machine was busy when its ceilings were measured, or work is counted that is not done.",
-                "Measure them again when it is quiet (pinchpoint ceilings --refresh), and then the point.",
-            )
+    if (told := beyond(found.rungs)) is not None:
+        raise UserError(
+            told, "Measure them again when it is quiet (pinchpoint ceilings --refresh), and then the point."
+        )
     return found
 
 

@@ -12,6 +12,8 @@ from bench.observation import Observation, Operator
 from reports.necessity import level
 from reports.rates import DUPLEX, MEMORY, Rates, plain
 
+#: More than that share of a ceiling is beyond what the noise of both explains: no wall can be named by that ceiling.
+MOST_REACHED = 1.1
 #: Kinds whose work is counted against a peak of products.
 _ARITHMETIC = ("product", "attention")
 
@@ -63,6 +65,18 @@ def _one_row(moved: list[Operator], rates: Rates) -> float | None:
         return None
     largest = max(rows, key=lambda each: each.bytes_moved or 0.0)
     return rates.get(f"one_row_{plain(largest.dtype)}_B_per_s")
+
+
+def beyond(found: tuple[Rung, ...]) -> str | None:
+    """Which ceiling cannot be right, since the iteration reaches more of it than noise explains; None where all can."""
+    for rung in found:
+        if (reached := rung.of_machine) is not None and reached > MOST_REACHED:
+            return (
+                f"The point reaches {units.digits(100 * reached, 2)} % of what was measured as this machine's most "
+                f"({rung.resource}): the machine was busy when its ceilings were measured, or work is counted that is "
+                "not done."
+            )
+    return None
 
 
 def errors(o: Observation, rates: Rates) -> tuple[str, ...]:

@@ -120,13 +120,28 @@ def of(record: Record) -> Verdict | None:
     )
 
 
+def unknown(record: Record) -> str | None:
+    """Why the record has no verdict, and what to do; None where it has one."""
+    found = _read(record)
+    return found if isinstance(found, str) else None
+
+
 def _attributed(record: Record) -> Attribution | None:
-    if record.status != "ok" or record.observation is None or not math.isfinite(record.observation.iteration_s):
-        return None
+    found = _read(record)
+    return None if isinstance(found, str) else found
+
+
+def _read(record: Record) -> Attribution | str:
+    if record.status != "ok":
+        return f"It was not measured ({record.status})."
+    if not record.ceilings:
+        return "It holds no ceilings: measure them, then the point again (pinchpoint ceilings)."
+    if record.observation is not None and not math.isfinite(record.observation.iteration_s):
+        return "Its observation holds no time of an iteration. Measure the point again."
     try:
         return of_record(record, roofline.datasheet(record))
-    except UserError:
-        return None
+    except UserError as why:
+        return f"{why.message} {why.remedy}"
 
 
 def _reached(found: Attribution) -> dict[str, float]:
@@ -191,12 +206,14 @@ def _finite(experiment: Experiment) -> Experiment:
 
 
 def remedies(wall: str, record: Record) -> tuple[str, ...]:
-    """What would help against `wall`, the first one most; a variant that the point already has is left out."""
+    """What would help against `wall`, the first one most; what the point already has or cannot have is left out."""
     axes = values(record)
+    trains = axes["workload"] == "train"
     return tuple(
         _words(remedy, remedy.what.partition(":")[0])
         for remedy in DESCRIPTIONS[_known(wall)].remedies
-        if remedy.axis not in labels.VARIANT_AXES or axes[remedy.axis] == DEFAULTS[remedy.axis]
+        if remedy.training in (None, trains)
+        and (remedy.axis not in labels.VARIANT_AXES or axes[remedy.axis] == DEFAULTS[remedy.axis])
     )
 
 

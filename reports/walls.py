@@ -24,10 +24,14 @@ WALLS: tuple[Wall, ...] = get_args(Wall)
 
 @dataclass(frozen=True)
 class Remedy:
-    """Something to try: an axis of the suite with the value or direction, or (`axis` None) an action in words."""
+    """Something to try: an axis of the suite with the value or direction, or (`axis` None) an action in words.
+
+    `training` is True for what helps in training alone, False for what training cannot have.
+    """
 
     axis: str | None
     what: str
+    training: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,12 @@ _LARGER_BATCH = Remedy("batch_size", "larger batches: the weights are read once 
 _LOWER_PRECISION = Remedy(
     "precision", "bf16 or amp-bf16: half the bytes, and more arithmetic a second where it is built"
 )
-_QUANTIZE = Remedy("quantize", "int8 or int4 weights: a quarter of the bytes or less, and other kernels")
+_QUANTIZE = Remedy(
+    "quantize", "int8 or int4 weights: a quarter of the bytes or less, and other kernels", training=False
+)
 _STRUCTURED = Remedy("prune_scheme", "structured pruning: whole units go, and with them their arithmetic and bytes")
 _COMPILE = Remedy("compile", "compiled: several operators become one, which reads and writes once")
-_KV_CACHE = Remedy("kv_cache", "bf16 or int8: a smaller KV cache to read for each token")
+_KV_CACHE = Remedy("kv_cache", "bf16 or int8: a smaller KV cache to read for each token", training=False)
 _MORE_THREADS = Remedy("threads", "as many as there are cores")
 _FEWER_THREADS = Remedy("threads", "fewer: where work is small, sharing it out costs more than it saves")
 _FACTORIZE = Remedy("factorize", "low-rank factors: fewer weights in each linear layer")
@@ -79,11 +85,11 @@ DESCRIPTIONS: Mapping[Wall, Description] = {
         "{subject} is short of memory: it holds {held} of {limit}, and making room takes {share} of its time.",
         (
             Remedy("batch_size", "smaller batches"),
-            Remedy("accumulation", "more parts: the same update from less memory"),
-            Remedy("checkpointing", "on: activations are computed again instead of kept"),
+            Remedy("accumulation", "more parts: the same update from less memory", training=True),
+            Remedy("checkpointing", "on: activations are computed again instead of kept", training=True),
             _QUANTIZE,
             _KV_CACHE,
-            Remedy("optimizer", "8-bit moments"),
+            Remedy("optimizer", "8-bit moments", training=True),
         ),
     ),
     "cache": Description(
@@ -124,7 +130,7 @@ DESCRIPTIONS: Mapping[Wall, Description] = {
         "Ranks exchange tensors, and nothing is left to do meanwhile.",
         "{subject} waits for other ranks: exchanging tensors with them takes {share} of its time.",
         (
-            Remedy("accumulation", "more parts: the ranks exchange gradients less often"),
+            Remedy("accumulation", "more parts: the ranks exchange gradients less often", training=True),
             _LARGER_BATCH,
             Remedy("precision", "bf16: half the bytes to exchange"),
         ),

@@ -2,11 +2,13 @@
 
 import signal
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import settings
 
-from bench import cli, spec
+from bench import cli, host, spec
+from bench.ceilings import Ceiling, Measured, _cache, _gather
 
 #: A test never depends on how fast the machine is.
 settings.register_profile("any machine", deadline=None)
@@ -17,6 +19,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Dimensions so small that a point takes milliseconds; what is measured is not of interest, that it is measured is.
 SMALL = {"vocabulary": 64, "embedding": 8, "hidden": 8, "sequence_length": 4, "generated_length": 2}
+#: The same as flags of the command line.
+SMALL_FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
 #: Ceilings take 40 s; no test measures them.
 NO_CEILINGS = "--ceilings=none"
 QUICKLY = {"repetitions": 1, "rounds": 2, "block_seconds": 0.001, "warmup_limit": 0}
@@ -58,3 +62,24 @@ def pinchpoint(monkeypatch, capsys):
         return left.value.code, out, err
 
     return run
+
+
+@pytest.fixture
+def ceilings(monkeypatch, tmp_path):
+    """Made-up ceilings, kept where the command and its processes look for them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    facts, threads = host.describe(), host.usable_cores()
+    empty = {"dispatch_empty_s": Ceiling(1e-6, "s", -1, "empty operator")}
+    made = Measured(
+        _cache.SCHEMA,
+        str(facts["fingerprint"]),
+        _cache.host_name(facts),
+        "auto",
+        threads,
+        datetime.now(UTC).isoformat(),
+        0.0,
+        {"dispatch": empty},
+    )
+    file = _cache.path(facts, "auto", threads)
+    _cache.write(file, made)
+    monkeypatch.setattr(_gather, "gather", lambda *_: pytest.fail("ceilings are kept"))

@@ -3,22 +3,20 @@
 import json
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from dataclasses import replace
 
-import psutil
 import pytest
 
 from bench import advising, diagnosis, host, points
 from bench.executors.local import ChildFailed
 from bench.opening import open_store
 from bench.record import Metric, from_json, to_json
-from tests.test_diagnosis import FLAGS, ceilings, words  # noqa: F401 - a fixture
+from tests.conftest import SMALL_FLAGS
+from tests.ending import end
 
 #: Whole runs of a command on a tiny point: what is measured is not of interest.
-ASKED = ["-w", "prefill", "-q", *FLAGS]
+ASKED = ["-w", "prefill", "-q", *SMALL_FLAGS]
 
 
 def kept(folder):
@@ -27,7 +25,7 @@ def kept(folder):
 
 
 @pytest.fixture
-def advised(pinchpoint, ceilings, tmp_path, tmp_path_factory):  # noqa: F811
+def advised(pinchpoint, ceilings, tmp_path, tmp_path_factory):
     """A folder with one point that was advised on, and what was printed: made once, and each test gets a copy."""
     once = tmp_path_factory.getbasetemp() / "advised"
     printed = once / "printed.txt"
@@ -63,7 +61,7 @@ def test_a_record_with_advice_is_read_by_who_knows_none(advised):
     assert from_json(json.dumps(raw)) == replace(record, advice=[])
 
 
-def test_proof_stands_beside_the_prediction(pinchpoint, ceilings, tmp_path, monkeypatch):  # noqa: F811
+def test_proof_stands_beside_the_prediction(pinchpoint, ceilings, tmp_path, monkeypatch):
     monkeypatch.setattr(diagnosis, "PROCESSES", 2)
     flags = ["--prove", "--top", 2, "--budget", 1, "--output-dir", tmp_path / "out"]
     code, out, _ = pinchpoint("advise", *ASKED, *flags, "-o", "json")
@@ -80,7 +78,7 @@ def test_proof_stands_beside_the_prediction(pinchpoint, ceilings, tmp_path, monk
     assert "proven gain" in (tmp_path / "out" / "report.md").read_text()
 
 
-def test_markdown_has_a_table_and_what_is_impossible(pinchpoint, ceilings, tmp_path):  # noqa: F811
+def test_markdown_has_a_table_and_what_is_impossible(pinchpoint, ceilings, tmp_path):
     code, out, _ = pinchpoint("advise", *ASKED, "--output-dir", tmp_path / "out", "-o", "md")
     assert code == 0
     assert out.startswith("# What would help")
@@ -133,7 +131,7 @@ def test_quality_that_a_run_in_the_folder_measured_is_shown(advised, pinchpoint)
     assert "+0.012 nat" in line
 
 
-def test_a_lost_process_is_told_and_the_point_keeps_its_record(pinchpoint, ceilings, tmp_path, monkeypatch):  # noqa: F811
+def test_a_lost_process_is_told_and_the_point_keeps_its_record(pinchpoint, ceilings, tmp_path, monkeypatch):
     def lost(*_):
         raise ChildFailed("crashed", "it was ended by SIGKILL")
 
@@ -144,15 +142,15 @@ def test_a_lost_process_is_told_and_the_point_keeps_its_record(pinchpoint, ceili
     assert [record.status for record in kept(tmp_path / "out")] == ["ok"]
 
 
-def test_a_point_that_cannot_be_run_has_no_advice_and_the_exit_code_is_3(pinchpoint, ceilings, tmp_path):  # noqa: F811
+def test_a_point_that_cannot_be_run_has_no_advice_and_the_exit_code_is_3(pinchpoint, ceilings, tmp_path):
     code, out, _ = pinchpoint("advise", *ASKED, "--precision", "tf32", "--output-dir", tmp_path / "out")
     assert code == 3
     assert "unsupported" in out
 
 
-def test_on_one_core_threads_are_no_advice_and_the_rest_is(pinchpoint, ceilings, tmp_path, monkeypatch):  # noqa: F811
+def test_on_one_core_threads_are_no_advice_and_the_rest_is(pinchpoint, ceilings, tmp_path, monkeypatch):
     monkeypatch.setattr(host, "usable_cores", lambda *_: 1)
-    monkeypatch.setattr("bench.commands._experiments.ceilings", lambda *_, **__: {1: {}})
+    monkeypatch.setattr("bench.commands._experiments.ceilings", lambda *_, **__: {("auto", 1): {}})
     code, out, _ = pinchpoint("advise", *ASKED, "--threads", 1, "--output-dir", tmp_path / "out")
     assert code == 0
     assert "Not here: threads 2. One core only" in out
@@ -184,18 +182,6 @@ def test_help_has_examples(pinchpoint):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_however_the_command_ends_no_process_of_it_is_left(ceilings, tmp_path, ending):  # noqa: F811
+def test_however_the_command_ends_no_process_of_it_is_left(ceilings, tmp_path, ending):
     command = [sys.executable, "-P", "-m", "bench.cli", "advise", "--prove", "--budget=120", "-w", "prefill"]
-    running = subprocess.Popen(
-        [*command, f"--output-dir={tmp_path / 'out'}", *FLAGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    ends, found = time.monotonic() + 90, []
-    while time.monotonic() < ends and not any("bench.worker" in words(child) for child in found):
-        found = psutil.Process(running.pid).children(recursive=True)
-        time.sleep(0.05)
-    assert any("bench.worker" in words(child) for child in found)
-    running.send_signal(ending)
-    running.communicate(timeout=60)
-    assert running.returncode == (-signal.SIGKILL if ending == signal.SIGKILL else 130)
-    _, alive = psutil.wait_procs(found, timeout=20)
-    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+    end([*command, f"--output-dir={tmp_path / 'out'}", *SMALL_FLAGS], ending, ("bench.worker",))

@@ -84,6 +84,24 @@ def test_some_points_without_a_verdict_are_counted():
     assert "pinchpoint ceilings" in said
 
 
+def test_ceilings_that_were_measured_on_a_busy_machine_are_the_reason_that_is_told():
+    record = observed(batch_size=64)
+    slow = {name: replace(each, value=each.value / 1e6, low=None, high=None) for name, each in record.ceilings.items()}
+    doubtful = replace(record, ceilings=slow)
+    assert "busy when its ceilings were measured" in build("bottleneck", [doubtful]).lead
+    said = words(build("bottleneck", [observed(), doubtful]))
+    assert "1 of 2 configurations have no verdict. The point reaches" in said
+    assert "pinchpoint ceilings --refresh" in said
+
+
+def test_what_helps_against_a_wall_is_something_that_the_work_can_have():
+    train, decode = (verdict.remedies("memory capacity", observed({}, workload=work)) for work in ("train", "decode"))
+    assert any("accumulation" in words for words in train)
+    assert not any("quantization" in words or "KV cache" in words for words in train)
+    assert any("quantization" in words for words in decode)
+    assert not any("accumulation" in words or "checkpointing" in words for words in decode)
+
+
 def test_failures_are_left_out():
     failed = observations.observed(factories.record(batch_size=8))
     failed = replace(failed, status="oom", reason="too large", metrics={}, blocks=[])

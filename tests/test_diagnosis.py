@@ -4,21 +4,20 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
-import time
-from datetime import UTC, datetime
+from dataclasses import replace
 
 import psutil
 import pytest
 
 from bench import diagnosis, host, interventions, points
-from bench.ceilings import Ceiling, Measured, _cache, _gather
+from bench.ceilings import Ceiling, _cache, _gather
 from bench.diagnosis import Diagnosis
 from bench.executors.local import Child
 from bench.opening import open_store
 from bench.record import from_json, to_json
-from tests.conftest import SMALL
+from tests.conftest import SMALL, SMALL_FLAGS
+from tests.ending import end
 
 QUICKLY = {"block_seconds": 0.001, "warmup_limit": 0}
 needs_two_cores = pytest.mark.skipif(host.usable_cores() < 2, reason="an antagonist takes a second core")
@@ -129,32 +128,9 @@ def test_where_nothing_but_the_work_can_be_changed_it_still_says_something(monke
     assert tried == {"nothing", "batch_scaling", "extra_dispatches"}
 
 
-@pytest.fixture
-def ceilings(monkeypatch, tmp_path):
-    """Made-up ceilings, kept where the command and its processes look for them."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    facts, threads = host.describe(), host.usable_cores()
-    empty = {"dispatch_empty_s": Ceiling(1e-6, "s", -1, "empty operator")}
-    made = Measured(
-        _cache.SCHEMA,
-        str(facts["fingerprint"]),
-        _cache.host_name(facts),
-        "auto",
-        threads,
-        datetime.now(UTC).isoformat(),
-        0.0,
-        {"dispatch": empty},
-    )
-    file = _cache.path(facts, "auto", threads)
-    _cache.write(file, made)
-    monkeypatch.setattr(_gather, "gather", lambda *_: pytest.fail("ceilings are kept"))
-
-
-FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
-
-
 def test_the_command_prints_what_was_tried_and_keeps_it(pinchpoint, ceilings, tmp_path):
-    code, out, err = pinchpoint("diagnose", "-w", "prefill", "--budget", 1, "--output-dir", tmp_path / "out", *FLAGS)
+    flags = ["--budget", 1, "--output-dir", tmp_path / "out", *SMALL_FLAGS]
+    code, out, err = pinchpoint("diagnose", "-w", "prefill", *flags)
     assert code == 0
     assert err == ""
     assert "doubling the batch" in out
@@ -170,8 +146,25 @@ def test_the_command_prints_what_was_tried_and_keeps_it(pinchpoint, ceilings, tm
     assert from_json(to_json(record)).experiments == record.experiments
 
 
+def test_a_wall_that_cannot_be_named_is_told_with_the_reason_and_the_experiments_stand(
+    pinchpoint, ceilings, tmp_path, monkeypatch
+):
+    kept = _cache.read(_cache.path(host.describe(), "auto", host.usable_cores()), host.describe())
+    slow = kept.ceilings["dispatch"] | {"matmul_fp32_FLOP_per_s": Ceiling(1.0, "FLOP/s", 1, "matmul, fp32")}
+    monkeypatch.setattr(_gather, "obtain", lambda *_, **__: (replace(kept, ceilings={"dispatch": slow}), None))
+    flags = ["-w", "prefill", "--budget", 1, "--output-dir", tmp_path / "out", *SMALL_FLAGS]
+    code, out, _ = pinchpoint("diagnose", *flags)
+    assert code == 0
+    assert "Wall: not known. The point reaches" in " ".join(out.split())
+    assert "time [95 % interval]" in out
+    code, out, _ = pinchpoint("diagnose", *flags, "-o", "json")
+    (found,) = json.loads(out)
+    assert found["wall"] is None
+    assert "--refresh" in found["wall_unknown"]
+
+
 def test_json_holds_elasticities_and_experiments(pinchpoint, ceilings, tmp_path):
-    flags = ["--budget", 1, "-o", "json", "--output-dir", tmp_path / "out", *FLAGS]
+    flags = ["--budget", 1, "-o", "json", "--output-dir", tmp_path / "out", *SMALL_FLAGS]
     code, out, _ = pinchpoint("diagnose", "-w", "prefill", *flags)
     assert code == 0
     (found,) = json.loads(out)
@@ -179,7 +172,7 @@ def test_json_holds_elasticities_and_experiments(pinchpoint, ceilings, tmp_path)
 
 
 def test_where_nothing_could_be_tried_the_exit_code_is_3(pinchpoint, ceilings, tmp_path):
-    flags = ["--precision", "tf32", "--output-dir", tmp_path / "out", *FLAGS]
+    flags = ["--precision", "tf32", "--output-dir", tmp_path / "out", *SMALL_FLAGS]
     code, out, _ = pinchpoint("diagnose", "-w", "prefill", *flags)
     assert code == 3
     assert "unsupported" in out
@@ -199,24 +192,4 @@ def test_bad_flags_are_told_in_a_sentence(pinchpoint, flags, said):
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_however_the_command_ends_no_process_of_it_is_left(ceilings, tmp_path, ending):
     command = [sys.executable, "-P", "-m", "bench.cli", "diagnose", "-w", "prefill", "--budget=120"]
-    running = subprocess.Popen(
-        [*command, f"--output-dir={tmp_path / 'out'}", *FLAGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    ends, found = time.monotonic() + 90, []
-    while time.monotonic() < ends and not any("bench.antagonist" in words(child) for child in found):
-        found = psutil.Process(running.pid).children(recursive=True)
-        time.sleep(0.05)
-    assert any("bench.antagonist" in words(child) for child in found)
-    assert any("bench.nursery" in words(child) for child in found)
-    running.send_signal(ending)
-    running.communicate(timeout=60)
-    assert running.returncode == (-signal.SIGKILL if ending == signal.SIGKILL else 130)
-    _, alive = psutil.wait_procs(found, timeout=20)
-    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
-
-
-def words(process):
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:  # it has ended since
-        return ""
+    end([*command, f"--output-dir={tmp_path / 'out'}", *SMALL_FLAGS], ending, ("bench.antagonist", "bench.nursery"))

@@ -4,7 +4,7 @@ import time
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.profiler import record_function
 from torch.utils.data import DataLoader
 
@@ -155,6 +155,14 @@ def test_a_weight_in_the_layout_of_onednn_is_counted_by_its_values():
         (4, 32, 64),
     )
     assert product.bytes_moved == 4 * (4 * 64 + 64 * 32 + 4 * 32)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+@pytest.mark.parametrize(
+    ("to", "places"), [(Tensor.to_sparse, 2 * 8), (Tensor.to_sparse_csr, 9 + 8), (Tensor.to_sparse_csc, 9 + 8)]
+)
+def test_a_sparse_matrix_moves_its_values_and_its_places(to, places):
+    assert operator_counts._size_B(to(torch.eye(8))) == 4 * 8 + 8 * places
 
 
 def test_attention_has_the_flops_of_its_two_products():

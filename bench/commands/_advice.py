@@ -96,6 +96,6 @@ def _print(console: "Console", record: Record) -> None:
         )
     if found:
         console.print(table)
-        console.print(advice.note(record), markup=False)
+        console.print(advice.note(found), markup=False)
     for names, reason in advice.refused(record.advice):
         console.print(f"Not here: {names}. {reason}", markup=False)

@@ -1,14 +1,13 @@
 """How `pinchpoint diagnose` shows what it found: the wall with its proof, what was tried, and the elasticities."""
 
-import importlib
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench import points
+from bench.errors import UserError
 from bench.record import Experiment, Record, to_json
 
 if TYPE_CHECKING:
@@ -26,14 +25,16 @@ def as_json(record: Record) -> dict[str, Any]:
     from reports import elasticity
 
     fit = elasticity.fit(record.experiments)
-    wall, found = _verdict(record, fit)
+    found = _verdict(record, fit)
+    wall, judged = (None, None) if isinstance(found, str) else found
     return {
         "point": record.point,
         "axes": record.axes,
         "status": record.status,
         "reason": record.reason,
         "wall": wall,
-        "proof": None if found is None else asdict(found),
+        "wall_unknown": found if isinstance(found, str) else None,
+        "proof": None if judged is None else asdict(judged),
         "elasticities": [asdict(each) for each in fit.elasticities],
         "sum_of_elasticities": asdict(fit.total),
         "notes": list(fit.notes),
@@ -59,9 +60,12 @@ def _print(record: Record) -> None:
 
     console = Console(highlight=False, width=_WIDTH)
     fit = elasticity.fit(record.experiments)
-    wall, found = _verdict(record, fit)
-    if found is not None:
-        console.print(f"Wall: {wall} ({found.verdict}). {found.sentence}", markup=False)
+    found = _verdict(record, fit)
+    if isinstance(found, str):
+        console.print(f"Wall: not known. {found}", markup=False)
+    else:
+        wall, judged = found
+        console.print(f"Wall: {wall} ({judged.verdict}). {judged.sentence}", markup=False)
     _print_experiments(console, record.experiments)
     _print_elasticities(console, fit)
     alarms = [elasticity.false_alarm(each) for each in record.experiments if each.null and each.logs]
@@ -74,13 +78,15 @@ def _print(record: Record) -> None:
     console.print()
 
 
-def _verdict(record: Record, fit: "Fit") -> "tuple[str | None, Proof | None]":
-    """The wall that the record names, and whether the experiments bear it out; None where nothing names one."""
+def _verdict(record: Record, fit: "Fit") -> "tuple[str, Proof] | str":
+    """The wall that the record names, and whether the experiments bear it out; or why it names none."""
+    from reports.bottleneck import of_record
     from reports.proof import proof
 
-    if record.observation is None or find_spec("reports.bottleneck") is None:
-        return None, None
-    wall = str(importlib.import_module("reports.bottleneck").of_record(record).verdict)
+    try:
+        wall = of_record(record).verdict
+    except UserError as unknown:
+        return f"{unknown.message} {unknown.remedy}"
     return wall, proof(wall, fit, record.experiments)
 
 

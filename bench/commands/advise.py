@@ -14,11 +14,11 @@ from bench.errors import UserError
 from bench.spec import Spec, parse
 
 if TYPE_CHECKING:
-    from bench.diagnosis import Notify, Outcome
+    from bench.diagnosis import Notify
     from bench.interventions import Change
     from bench.observation import Observation
     from bench.points import Point
-    from bench.record import Advice, Ceiling, Metric, Record, Status, Value
+    from bench.record import Advice, Ceiling, Metric, Record, Value
     from bench.store import Run, Store
 
     #: Quality by the values that decide the answers of a model.
@@ -32,8 +32,6 @@ Examples:
   pinchpoint advise -w train -b 16 --prove --top 5 -o json
   pinchpoint advise -w decode --from results/   on what a sweep has measured
 """
-#: Points of one call; each takes about half a minute, so more are taken for a typing error.
-_MOST_POINTS = 20
 
 
 @click.command(epilog=_EPILOG)
@@ -70,13 +68,12 @@ def command(prove: bool, top: int, budget: float, source: str | None, output: st
     Each piece of an iteration is timed beside the piece that a change would put in its place; nothing else is run,
     unless --prove asks for it. Gain is the time of a token before / after, less 1.
     """
-    from bench import points, runs
+    from bench import points, run_ceilings, runs
     from bench.commands import _advice
     from bench.opening import open_store
 
     spec = parse("", "advise", _options.given(flags, axes.AXES), {})
-    if len(spec.points) > _MOST_POINTS:
-        raise UserError(f"These flags name {len(spec.points)} points.", f"Ask about {_MOST_POINTS} at most at a time.")
+    _experiments.refuse_many(spec)
     _measure.check_devices(spec)
     corpus = _measure.corpus_path(flags["corpus"])
     spec, inputs = _inputs.resolve(spec, flags)
@@ -88,7 +85,7 @@ def command(prove: bool, top: int, budget: float, source: str | None, output: st
         run = runs.begin(spec, store, corpus, inputs)
         graded = graded | _graded(store)
         for point in spec.points:
-            ceilings = measured[_experiments.threads(point.axes["threads"])]
+            ceilings = measured[run_ceilings.pair(point.axes)]
             with _experiments.progress(points.describe(point, spec.points), quiet=quiet) as notify:
                 one = _One(point, run, store, ceilings, graded, notify, budget, top if prove else 0)
                 found.append(one.record(None if known is None else known[point.id]))
@@ -163,17 +160,13 @@ class _One:
             return Adviser(
                 self.point,
                 self.run.inputs,
-                self._dispatch_s(),
+                _experiments.dispatch_s(self.ceilings),
                 quality=lambda changed: self.graded.get(points.answers(changed)),
                 notify=self.notify,
             ).advise(observation)
         except ChildFailed as failed:
             click.echo(f"pinchpoint: no advice, since the process that times pieces was lost: {failed}", err=True)
             return []
-
-    def _dispatch_s(self) -> float | None:
-        empty = self.ceilings.get("dispatch_empty_s")
-        return None if empty is None else empty.value
 
     def _measured(self, known: "Record | None") -> "Record":
         """Look at the point in a process of its own; the changes are tried in it and others beside it."""
@@ -192,7 +185,7 @@ class _One:
 
         outcome = Diagnosis(
             self.point,
-            self._dispatch_s(),
+            _experiments.dispatch_s(self.ceilings),
             self.run.corpus or None,
             self.run.inputs,
             self.budget_s,
@@ -200,20 +193,10 @@ class _One:
             notify=self.notify,
             choose=choose,
         ).run()
-        return self._assembled(outcome, advising.proven(advice, outcome.experiments))
-
-    def _assembled(self, outcome: "Outcome", advice: "list[Advice]") -> "Record":
-        from bench import assembly
-
-        status: Status = "ok" if outcome.failed is None else outcome.failed.status
-        reason = None if outcome.failed is None else outcome.failed.reason
-        for number, report in enumerate(outcome.reports):
-            self.store.add_child(self.run.run, self.point.id, number, report)
-        for block in outcome.blocks:
-            self.store.add_block(self.run.run, self.point.id, block)
-        made = assembly.record(self.run, self.point.axes, outcome.reports, outcome.blocks, status, reason)
+        made = _experiments.record(self.point, self.run, self.store, self.ceilings, outcome)
+        # a change that was tried stands with the advice that it proves
         nulls = [each for each in outcome.experiments if each.null]
-        return replace(made, experiments=nulls, ceilings=dict(self.ceilings), advice=advice)
+        return replace(made, experiments=nulls, advice=advising.proven(advice, outcome.experiments))
 
 
 def _graded(store: "Store") -> "Graded":

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from bench.spec import parse
 if TYPE_CHECKING:
     from bench.diagnosis import Notify
     from bench.points import Point
-    from bench.record import Ceiling, Record, Status
+    from bench.record import Ceiling, Record
     from bench.store import Run, Store
 
 _EPILOG = """
@@ -27,8 +26,6 @@ Examples:
   pinchpoint diagnose -b 8 --try fewer_dispatches
                                                  also compiled, which takes long
 """
-#: Experiments take half a minute a point, so more points than this are taken for a typing error.
-_MOST_POINTS = 20
 
 
 @click.command(epilog=_EPILOG)
@@ -52,13 +49,12 @@ def command(budget: float, asked: tuple[str, ...], output: str, quiet: bool, **f
     Threads, a loaded memory bus, batch size and extra operators need no privileges. A quarter of the experiments change
     nothing, and show what chance does.
     """
-    from bench import points, runs
+    from bench import points, run_ceilings, runs
     from bench.commands import _diagnosis
     from bench.opening import open_store
 
     spec = parse("", "diagnose", _options.given(flags, axes.AXES), {})
-    if len(spec.points) > _MOST_POINTS:
-        raise UserError(f"These flags name {len(spec.points)} points.", f"Diagnose {_MOST_POINTS} at most at a time.")
+    _experiments.refuse_many(spec)
     _check(asked)
     _measure.check_devices(spec)
     corpus = _measure.corpus_path(flags["corpus"])
@@ -69,9 +65,9 @@ def command(budget: float, asked: tuple[str, ...], output: str, quiet: bool, **f
         measured = _experiments.ceilings(spec, quiet=quiet)
         run = runs.begin(spec, store, corpus, inputs)
         for point in spec.points:
-            threads = _experiments.threads(point.axes["threads"])
+            ceilings = measured[run_ceilings.pair(point.axes)]
             with _experiments.progress(points.describe(point, spec.points), quiet=quiet) as notify:
-                found.append(_one(point, run, store, measured[threads], notify, budget, asked))
+                found.append(_one(point, run, store, ceilings, notify, budget, asked))
     if output == "json":
         click.echo(json.dumps([_diagnosis.as_json(each) for each in found], indent=2, ensure_ascii=False))
     else:
@@ -100,26 +96,17 @@ def _one(
     asked: tuple[str, ...],
 ) -> "Record":
     """Diagnose one point, and keep its record with what the experiments measured of it beside them."""
-    from bench import assembly
     from bench.diagnosis import Diagnosis
 
-    empty = ceilings.get("dispatch_empty_s")
     outcome = Diagnosis(
         point,
-        dispatch_s=empty.value if empty is not None else None,
+        dispatch_s=_experiments.dispatch_s(ceilings),
         corpus=run.corpus or None,
         inputs=run.inputs,
         budget_s=budget_s,
         asked=asked,
         notify=notify,
     ).run()
-    status: Status = "ok" if outcome.failed is None else outcome.failed.status
-    reason = None if outcome.failed is None else outcome.failed.reason
-    for number, report in enumerate(outcome.reports):
-        store.add_child(run.run, point.id, number, report)
-    for block in outcome.blocks:
-        store.add_block(run.run, point.id, block)
-    made = assembly.record(run, point.axes, outcome.reports, outcome.blocks, status, reason)
-    made = replace(made, experiments=outcome.experiments, ceilings=dict(ceilings))
+    made = _experiments.record(point, run, store, ceilings, outcome)
     store.put_record(made)
     return made

@@ -57,8 +57,12 @@ class Kernel:
         values = 1
         for size in self.sizes:
             values *= size
-        narrow = self.over == "tokens" or self.precision == "bf16"
-        return float(values * (ITEMSIZES[self.precision] if narrow else 4))
+        return float(values * self.itemsize)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a value that an elementwise piece works on: autocast leaves weights as wide as they are."""
+        return ITEMSIZES[self.precision] if self.over == "tokens" or self.precision == "bf16" else 4
 
 
 def of(raw: dict[str, Any]) -> Kernel:

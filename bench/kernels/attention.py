@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from bench.kernels import ITEMSIZES, Kernel
+from bench.kernels._pieces import with_gradients
 from bench.stopwatch import Step
 
 
@@ -19,16 +20,6 @@ def build(kernel: Kernel, device: torch.device) -> Step:
     dtype = torch.float32 if ITEMSIZES[kernel.precision] == 4 else torch.bfloat16
     query, key, value = (torch.randn(1, heads, n, width, device=device, dtype=dtype) for n in (queries, keys, keys))
     causal = queries == keys > 1
-    if not kernel.backward:
-        return lambda: F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-    for each in (query, key, value):
-        each.requires_grad_()
-
-    def step() -> None:
-        for each in (query, key, value):
-            each.grad = None
-        for _ in range(kernel.forwards):
-            found = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-        torch.autograd.backward([found], [torch.ones_like(found)])
-
-    return step
+    return with_gradients(
+        lambda: F.scaled_dot_product_attention(query, key, value, is_causal=causal), (query, key, value), kernel
+    )

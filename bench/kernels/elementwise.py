@@ -2,7 +2,7 @@
 
 import torch
 
-from bench.kernels import ITEMSIZES, Kernel
+from bench.kernels import Kernel
 from bench.stopwatch import Step
 
 
@@ -14,7 +14,6 @@ def weights_B(kernel: Kernel) -> int:
 def build(kernel: Kernel, device: torch.device) -> Step:
     """A sum into a tensor that is there."""
     rows, columns = kernel.sizes
-    narrow = kernel.precision == "bf16" or (kernel.over == "tokens" and ITEMSIZES[kernel.precision] == 2)
-    dtype = torch.bfloat16 if narrow else torch.float32
+    dtype = torch.bfloat16 if kernel.itemsize == 2 else torch.float32
     left, right, into = (torch.ones(rows, columns, device=device, dtype=dtype) for _ in range(3))
     return lambda: torch.add(left, right, out=into)

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from bench.kernels import ITEMSIZES, Kernel
-from bench.kernels.linear import with_gradients
+from bench.kernels import Kernel
+from bench.kernels._pieces import stored, with_gradients
 from bench.stopwatch import Step
 from model import quantize
 
@@ -13,14 +13,13 @@ def weights_B(kernel: Kernel) -> int:
     """Bytes of the matrices of all layers."""
     _, _, inputs, hidden, layers = kernel.sizes
     values = 4 * hidden * (inputs + hidden) + (layers - 1) * 8 * hidden * hidden
-    itemsize = 1 if kernel.quantize == "int8-dynamic" else ITEMSIZES["bf16" if kernel.precision == "bf16" else "fp32"]
-    return values * itemsize
+    return values * (1 if kernel.quantize == "int8-dynamic" else stored(kernel).itemsize)
 
 
 def build(kernel: Kernel, device: torch.device) -> Step:
     """Its call on one batch, from a state where it takes a single step; with `backward` the gradients of all."""
     batch, steps, inputs, hidden, layers = kernel.sizes
-    dtype = torch.bfloat16 if kernel.precision == "bf16" else torch.float32
+    dtype = stored(kernel)
     made: nn.Module = nn.LSTM(inputs, hidden, layers, batch_first=True).to(device, dtype)
     if kernel.quantize == "int8-dynamic":
         made = quantize.int8_dynamic(nn.Sequential(made))[0]
@@ -28,4 +27,4 @@ def build(kernel: Kernel, device: torch.device) -> Step:
     if steps == 1 and not kernel.backward:
         state = tuple(torch.zeros(layers, batch, hidden, device=device, dtype=dtype) for _ in range(2))
         return lambda: made(given, state)
-    return with_gradients(made, given, kernel)
+    return with_gradients(lambda: made(given), (*made.parameters(), given), kernel)

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from bench.record import Record
 from bench.units import digits, quantity
@@ -49,7 +49,7 @@ def build(study: Study) -> Section | None:
             if undrawn
             else []
         ),
-        _missing(study.ok, len(verdicts)),
+        _missing(study.ok),
     ]
     parts += [Paragraph(" ".join(note for note in notes if note))] if any(notes) else []
     parts += [table for each in _listed(verdicts, first) if (table := _operators(study, each)) is not None]
@@ -71,20 +71,24 @@ def telling(verdicts: Sequence[Verdict]) -> Verdict:
 _PROOFS = ("untested", "contradicted", "confirmed")
 
 
-def _why_none(records: Iterable[Record]) -> str:
+def _why_none(records: Sequence[Record]) -> str:
     """Why nothing has a verdict, in one sentence with what to do."""
     if not any(record.ceilings for record in records):
         return f"{_UNKNOWN}, since the records hold no ceilings, the most that this machine can do: {_MEASURE}."
-    return f"{_UNKNOWN}, since the records do not tell what an iteration consists of: {_SWEEP}."
+    told = [record for record in records if record.ceilings and record.observation is not None]
+    if not told:
+        return f"{_UNKNOWN}, since the records do not tell what an iteration consists of: {_SWEEP}."
+    return f"{_UNKNOWN}. {labels.plain(verdict.unknown(told[0]) or '')}"
 
 
-def _missing(records: Sequence[Record], number: int) -> str:
-    """How many points have no verdict, where some have none."""
-    lacking = len(records) - number
+def _missing(records: Sequence[Record]) -> str:
+    """How many points have no verdict, where some have none, and why the first of them has none."""
+    lacking = [why for record in records if (why := verdict.unknown(record)) is not None]
     if not lacking:
         return ""
-    counted = labels.count(len(records), "configuration")
-    return f"{lacking} of {counted} have no verdict: their records lack ceilings or an observation; {_MEASURE}."
+    return (
+        f"{len(lacking)} of {labels.count(len(records), 'configuration')} have no verdict. {labels.plain(lacking[0])}"
+    )
 
 
 def _points(study: Study, verdicts: Sequence[Verdict]) -> Table:
