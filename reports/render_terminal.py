@@ -14,7 +14,7 @@ from reports import certainty, labels, tables, verdict
 from reports.study import Study, memory, metric, study, values
 from reports.tradeoffs import quality
 
-_LEGEND = "Medians; ± half the 95 % interval; memory: the peak of the model, which has none."
+_LEGEND = "Medians; ± half the 95 % interval; memory: peak of the model, no interval."
 _NO_ROOM = "There is no room for every ± here; the report has them all."
 #: A value longer than this may wrap, the first where that fits; with the short heads, the usual axes then do.
 _WIDEST = (16, 10)
