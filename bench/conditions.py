@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench import autocasting
-from bench.interventions import Conditions
+from bench import autocasting, products_alone
+from bench.interventions import Conditions, Product
 from bench.stopwatch import Step
 
 
@@ -19,6 +19,7 @@ def read(raw: Mapping[str, Any] | None) -> Conditions:
     given = dict(raw or {})
     if given.get("cores") is not None:
         given["cores"] = tuple(given["cores"])
+    given["products"] = tuple(Product(**each) for each in given.get("products", ()))
     return Conditions(**given)
 
 
@@ -52,15 +53,20 @@ def _bind(cores: set[int]) -> None:
             continue
 
 
-def with_extra_dispatches(step: Step, extra: int, device: torch.device) -> Step:
-    """The step, and `extra` empty operators after it: those of the ceiling `dispatch_empty_s`."""
-    if not extra:
+def changed(step: Step, wanted: Conditions, device: torch.device) -> Step:
+    """What runs in place of `step`: its products alone, or itself with empty operators after it.
+
+    The empty ones are those of the ceiling `dispatch_empty_s`.
+    """
+    if wanted.products:
+        return products_alone.step(wanted.products, device)
+    if not wanted.extra_dispatches:
         return step
     call = empty_operator(device)
 
     def longer() -> None:
         step()
-        for _ in range(extra):
+        for _ in range(wanted.extra_dispatches):
             call()
 
     return longer

@@ -22,7 +22,7 @@ from bench.interleave import turns
 from bench.intervals import quantile
 from bench.interventions import Change, Conditions, Setting
 from bench.points import Point, point
-from bench.record import Block, Experiment, Value, block_of
+from bench.record import Block, Experiment, Value, block_of, observation_of
 from bench.spec import SETTING_DEFAULTS
 from bench.surroundings import Surroundings
 
@@ -211,6 +211,7 @@ class Diagnosis:
         """Which interventions can be tried, now that it is known how the point runs."""
         facts = self._report["facts"]
         block = self._block(child, Conditions())
+        self._report |= self._ask(child, {"do": "observe"})
         self._setting = Setting(
             device=str(facts["device"]),
             threads=int(facts["threads"]),
@@ -221,9 +222,9 @@ class Diagnosis:
             dispatch_s=self.dispatch_s,
             linux=sys.platform.startswith("linux"),
             usable=host.usable_cores(),
+            observation=observation_of(self._report.get("observation")),
         )
         self._beside = Surroundings(self._setting, self._nursery, self._limit_s)
-        self._report |= self._ask(child, {"do": "observe"})
         if self.choose is not None:
             self._trials += [_Trial(name, change) for name, change in self.choose(self._report).items()]
         else:
@@ -260,6 +261,7 @@ class Diagnosis:
             return _iteration_s(block) / plain_tokens
 
         trial_s, plain_s = self._in_turn(with_it, without)
+        trial_s += change.left_out * plain_s
         gauged = self._gauged(change) if change.moves_rates else {}
         trial.logs.append(math.log(trial_s / plain_s))
         trial.processes.append(self._process)

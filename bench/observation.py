@@ -43,6 +43,11 @@ class Operator:
     largest_B: int = 0
     shape: tuple[int, ...] = ()
 
+    @property
+    def is_matmul(self) -> bool:
+        """Whether its work is that of matrix products of its shape; the shape of a convolution is no `(m, n, k)`."""
+        return self.kind == "product" and len(self.shape) == 3 and "conv" not in self.name
+
 
 @dataclass(frozen=True)
 class Observation:

@@ -14,6 +14,7 @@ _PRODUCTS = frozenset(
     }
 )  # fmt: skip
 _PRODUCT_PARTS = ("conv", "mkldnn_rnn", "mkldnn_linear", "_sparse_mm", "_cslt_sparse_mm")
+_LSTM = ("mkldnn_rnn_layer", "quantized_lstm")
 _GATHERS = frozenset(
     {
         "embedding", "embedding_bag", "_embedding_bag", "_embedding_bag_forward_only",
@@ -37,6 +38,11 @@ _INPUT, _INPUT_PARTS = "input", ("enumerate(DataLoader)", "DataLoader")
 def base(name: str) -> str:
     """`aten::add_` as `add`: without namespace, and without the mark of an operator in place."""
     return name.rpartition("::")[2].removesuffix("_")
+
+
+def is_lstm(name: str) -> bool:
+    """Whether `name` is a whole layer of an LSTM, or its gradients: its shape is (batch, 4 hidden, input + hidden)."""
+    return base(name).removesuffix("_backward") in _LSTM
 
 
 def is_input(name: str) -> bool:

@@ -11,7 +11,7 @@ from math import prod
 
 from bench.kernels import Kernel
 from bench.observation import Observation, Operator
-from bench.operator_kinds import base
+from bench.operator_kinds import base, is_lstm
 from bench.record import Value
 
 #: Pieces of a smaller share are not timed; what a change does to them is told by their sizes.
@@ -20,9 +20,8 @@ LEAST_SHARE = 0.015
 #: Bytes of an operator over all weights are a whole number of passes, but for biases and counters.
 _ROUND = 0.05
 
-_LSTM = ("mkldnn_rnn_layer", "quantized_lstm")
 _LSTM_CALL = ("lstm", "quantized_lstm")
-_BACKWARD, _CONVOLUTION = "backward", "conv"
+_BACKWARD = "backward"
 #: Products with respect to rows and to weights follow that of a forward pass, each as much work.
 _WITH_GRADIENTS = 3
 
@@ -75,7 +74,7 @@ class _Made:
         # what has the shape of a matrix, or of a table that rows are read from, is a weight
         products = [each.shape for each in observation.operators if each.kind == "product" and len(each.shape) == 3]
         tables = [each.shape for each in observation.operators if each.kind == "gather" and len(each.shape) == 2]
-        recurrent = {each.shape for each in observation.operators if self._is_lstm(each) and len(each.shape) == 3}
+        recurrent = {each.shape for each in observation.operators if is_lstm(each.name) and len(each.shape) == 3}
         matrices = {shape[1:] for shape in products if shape not in recurrent} | set(tables)
         for _, gates, width in recurrent:  # a layer has two matrices, of its input and of its state
             matrices |= {(gates, gates // 4), (gates, width - gates // 4)}
@@ -91,20 +90,15 @@ class _Made:
 
     @staticmethod
     def _known(operator: Operator) -> bool:
-        """Whether a kernel is there for the product: of a convolution, the shape is no (m, n, k)."""
-        multiplies = operator.kind in ("product", "attention") and len(operator.shape) == 3
-        return multiplies and _CONVOLUTION not in operator.name
-
-    @staticmethod
-    def _is_lstm(operator: Operator) -> bool:
-        return base(operator.name).removesuffix(f"_{_BACKWARD}") in _LSTM
+        """Whether a kernel is there for it."""
+        return operator.is_matmul or (operator.kind == "attention" and len(operator.shape) == 3)
 
     def _matters(self, seconds: float) -> bool:
         return seconds >= LEAST_SHARE * self._o.iteration_s
 
     def _product(self, products: Sequence[Operator], operators: Sequence[Operator]) -> Kernel:
         largest = max(products, key=lambda each: each.flops or 0.0)
-        if self._is_lstm(largest):
+        if is_lstm(largest.name):
             return self._lstm(largest, operators)
         m, n, k = largest.shape
         if largest.kind == "attention":

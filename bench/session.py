@@ -207,9 +207,9 @@ class Session:
     def under(self, wanted: Conditions) -> Iterator[None]:
         """Blocks within run under these conditions; afterwards everything is as before."""
         plain = self.step
-        self.step = conditions.with_extra_dispatches(plain, wanted.extra_dispatches, self._device)
         try:
             with conditions.machine(wanted):
+                self.step = conditions.changed(plain, wanted, self._device)
                 yield
         finally:
             self.step = plain

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bench.record import Metric, Record
+from bench.record import Metric, Record, Warn
 from reports import labels
 
 _OVER_PROCESSES = ("latency_s", "throughput_tokens_per_s", "flops_per_s", "tpot_s")
@@ -52,9 +52,13 @@ class Doubt:
         words = ", ".join(code.replace("_", " ") for code in found)
         return f"{self.mark} A warning speaks against {self.what} ({words})." if found else ""
 
+    def warnings(self, record: Record) -> list[Warn]:
+        """Those warnings of the record."""
+        return [warning for warning in record.warnings if warning.code in self.codes]
+
     def found(self, records: Iterable[Record]) -> list[str]:
         """The codes of these warnings that `records` carry, in alphabetical order."""
-        return sorted({warning.code for record in records for warning in record.warnings} & self.codes)
+        return sorted({warning.code for record in records for warning in self.warnings(record)})
 
 
 _TIME_CODES = {

@@ -53,6 +53,7 @@ PHRASES = {
     "batch_scaling": "doubling the batch",
     "extra_dispatches": "more empty operators",
     "fewer_dispatches": "compiling it",
+    "fastest_products": "multiplying the same matrices by the fastest routines",
     "nothing": "changing nothing",
 }
 
@@ -143,15 +144,18 @@ def _parallelism(_wall: str, evidence: Evidence) -> Proof:
 
 
 def _kernel(_wall: str, evidence: Evidence) -> Proof:
-    """A kernel that falls short leaves memory and dispatcher idle: neither may matter. None here swaps the kernel."""
-    told = _told(evidence, ("bandwidth_antagonist", "fewer_threads"))
+    """The same products in less time; or, where these are not it, a memory and a dispatcher that do not matter."""
+    told = _told(evidence, ("fastest_products", "bandwidth_antagonist", "fewer_threads"))
     others = [evidence.fit.of(name) for name in ("memory bandwidth", "dispatch")]
     known = [each for each in others if each is not None and each.low is not None and each.high is not None]
     if any((each.low or 0.0) > MOST for each in known):
         return Proof("contradicted", f"{told}What the machine gives is felt in most of the time.")
+    swapped = evidence.effects.get("fastest_products")
+    if swapped is not None and swapped.high is not None and swapped.share <= -LARGEST and swapped.high < 0:
+        return Proof("confirmed", f"{told}So much its kernels take beyond what these products need.")
     if len(known) == len(others) and all((each.high or 0.0) < LARGEST for each in known):
         return Proof("confirmed", f"{told}Neither memory nor dispatching is what it waits for.")
-    return Proof("untested", f"{told}No intervention here replaces the kernel.")
+    return Proof("untested", f"{told}No faster kernel was tried that would tell.")
 
 
 def _untried(reason: str) -> Rule:

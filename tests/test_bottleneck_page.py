@@ -136,8 +136,15 @@ def test_each_point_has_its_wall_its_share_its_proof_and_a_remedy():
 
 
 def test_a_point_that_nobody_intervened_on_is_untested():
+    (table, *_) = tables(build("bottleneck", [decoded(1), observed(workload="prefill", batch_size=8)]))
+    row = column(table, "workload").index("prefill")
+    assert cell(table, row, "proof") == "untested. No intervention was tried on it."
+
+
+def test_where_no_point_was_tried_a_note_says_so_in_place_of_a_column():
     (table, *_) = tables(build("bottleneck", [observed()]))
-    assert cell(table, 0, "proof") == "untested. No intervention was tried on it."
+    assert "proof" not in [each.name for each in table.columns]
+    assert "None of these walls was tried by experiment" in table.note
 
 
 def test_experiments_that_move_the_wall_confirm_it_and_their_elasticities_are_drawn():

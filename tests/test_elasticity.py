@@ -149,6 +149,15 @@ def test_a_wall_is_borne_out_by_what_moves_its_resource(wall, truth, batch_log, 
     assert found.sentence.endswith(".")
 
 
+@pytest.mark.parametrize(("log", "expected"), [(-0.7, "confirmed"), (-0.1, "untested"), (0.5, "untested")])
+def test_a_kernel_falls_short_where_the_same_products_take_much_less(log, expected):
+    truth = (0.5, 0.4, 0.0)
+    found = verdict("kernel", truth, experiment("fastest_products", {}, log, noise=0.003))
+    assert found.verdict == expected
+    assert "by the fastest routines" in found.sentence.lower()
+    assert verdict("kernel", truth).verdict == "untested"
+
+
 def test_the_sentence_says_what_each_experiment_cost():
     found = verdict("memory bandwidth", (0.0, math.log(1.43) / 0.5, 0.0))
     assert "Loading the memory bus cost 43 %" in found.sentence

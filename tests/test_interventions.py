@@ -1,22 +1,37 @@
 """Interventions: what is available where, and that each really does what it says, counted and not timed."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import asdict, replace
 
 import psutil
 import pytest
 import torch
 
-from bench import conditions, interventions, points
+from bench import conditions, interventions, points, products_alone
 from bench.antagonist import PIECE_B, Antagonist, buffer_B
+from bench.ceilings import _products
 from bench.executors.local import ChildFailed
-from bench.interventions import Conditions, Setting
+from bench.interventions import Conditions, Product, Setting
+from bench.interventions.fastest_products import FORMATS
+from bench.observation import Observation, Operator
 from bench.session import Session
 from tests.conftest import SMALL
 
 SETTINGS = {"block_seconds": 0.001, "warmup_limit": 0, "corpus": None, "cache": None}
+
+
+LSTM = Operator(
+    "aten::mkldnn_rnn_layer", "core", "product", "fp32", 2.0, 0.6, 2 * 5 * 2.0 * 16 * 64 * 32, 1e6, shape=(16, 64, 32)
+)
+
+
+def observed(*operators, seconds=1.0):
+    return Observation(seconds, "cpu", 2, 2, operators, 0.0, 2 * seconds)
 
 
 def setting(cores=(0, 1), threads=2, **changed):
@@ -26,6 +41,7 @@ def setting(cores=(0, 1), threads=2, **changed):
         "iteration_s": 1e-3,
         "dispatches": 1000,
         "dispatch_s": 1e-6,
+        "observation": observed(LSTM),
     }
     return Setting(threads=threads, cores=cores, **usual | changed)
 
@@ -68,6 +84,10 @@ def test_extra_operators_take_15_per_cent_of_an_iteration_but_never_outnumber_it
     assert change.under.extra_share == extra / dispatches
 
 
+def test_without_an_observation_no_product_is_known():
+    assert "not observed" in interventions.unavailable("fastest_products", setting(observation=None))
+
+
 @pytest.mark.parametrize("unknown", [{"dispatches": None}, {"dispatch_s": None}])
 def test_without_counts_or_ceilings_no_operators_are_added(unknown):
     assert interventions.unavailable("extra_dispatches", setting(**unknown))
@@ -98,9 +118,61 @@ def test_threads_and_cores_are_as_before_after_a_block_that_failed(session):
     assert os.sched_getaffinity(0) == cores
 
 
+def test_products_are_those_that_take_long_as_often_as_an_iteration_makes_them():
+    small = replace(LSTM, name="aten::mm", seconds=0.01)
+    convolution = replace(LSTM, name="aten::convolution", seconds=0.2)
+    seen = setting(observation=observed(LSTM, small, convolution))
+    assert interventions.unavailable("fastest_products", seen) is None
+    change = interventions.change("fastest_products", seen)
+    assert change.under.products == (Product(16, 64, 16, "fp32", 2, 5), Product(80, 64, 16, "fp32", 2, 1))
+    assert change.left_out == pytest.approx(0.4)
+    assert not change.moves_rates
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"), [("aten::mkldnn_rnn_layer", 5), ("aten::mkldnn_rnn_layer_backward", 10), ("aten::mm", 7)]
+)
+def test_products_are_as_much_work_as_their_operator(name, passes):
+    work = 2 * passes * 2.0 * 16 * 64 * 32
+    seen = setting(observation=observed(replace(LSTM, name=name, flops=work)))
+    products = interventions.change("fastest_products", seen).under.products
+    assert sum(2.0 * each.m * each.n * each.k * each.calls * each.in_a_row for each in products) == work
+
+
+@pytest.mark.parametrize(
+    "operator", [replace(LSTM, seconds=0.2), replace(LSTM, dtype="fp64"), replace(LSTM, kind="attention")]
+)
+def test_without_products_that_matter_no_other_routine_is_tried(operator):
+    assert "change little" in interventions.unavailable("fastest_products", setting(observation=observed(operator)))
+
+
+def test_products_alone_run_by_the_fastest_routine_in_place_of_the_model(session, monkeypatch):
+    called = []
+
+    def routines(m, n, k, dtype, device):
+        return {
+            "slow": lambda: (called.append(("slow", m)), time.sleep(0.002)),
+            "fast": lambda: called.append(("fast", m)),
+        }
+
+    monkeypatch.setattr(_products, "routines", routines)
+    own = session.dispatches()
+    with session.under(Conditions(products=(Product(3, 1, 1, "fp32", 2, 2), Product(4, 1, 1, "fp32", 1, 1)))):
+        called.clear()
+        session.step()
+    assert called == [("fast", 3), ("fast", 3), ("fast", 4), ("fast", 3), ("fast", 3)]
+    assert session.dispatches() == own
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_products_of_each_format_are_multiplied(dtype):
+    once = products_alone.step((Product(3, 8, 16, dtype, 2, 3),), torch.device("cpu"))
+    assert conditions.dispatches(once) == 6
+
+
 def test_conditions_survive_the_pipe():
-    wanted = Conditions(threads=1, cores=(0, 3), extra_dispatches=5, extra_share=0.5)
-    assert conditions.read({"threads": 1, "cores": [0, 3], "extra_dispatches": 5, "extra_share": 0.5}) == wanted
+    wanted = Conditions(1, (0, 3), extra_dispatches=5, extra_share=0.5, products=(Product(1, 2, 3, "fp32", 4, 5),))
+    assert conditions.read(json.loads(json.dumps(asdict(wanted)))) == wanted
     assert conditions.read(None) == Conditions()
 
 

@@ -1,6 +1,6 @@
 """Every kernel that a library offers for one matrix product."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -52,8 +52,23 @@ def contenders(
     `Unsupported` with the last refusal where none is left.
     """
     torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    steps = _those_that_run(_steps(m, n, k, dtype, setting, device), dtype, device, only)
+    return {
+        name: Contender(timed(step, device), 2.0 * m * n * k, SETTLE_S * (name == NUMPY))
+        for name, step in steps.items()
+    }
+
+
+def routines(m: int, n: int, k: int, dtype: str, device: torch.device) -> dict[str, Step]:
+    """One call of each of torch's kernels, by name, in the arithmetic that is set; otherwise as `contenders`."""
+    return _those_that_run(_steps(m, n, k, dtype, None, device), dtype, device)
+
+
+def _those_that_run(
+    steps: Iterable[tuple[str, Step]], dtype: str, device: torch.device, only: Collection[str] | None = None
+) -> dict[str, Step]:
     found, refusal = {}, "there is no such kernel"
-    for name, step in _steps(m, n, k, dtype, setting, device):
+    for name, step in steps:
         if only is not None and name not in only:
             continue
         try:
@@ -61,7 +76,7 @@ def contenders(
         except (RuntimeError, NotImplementedError) as error:
             refusal = " ".join(str(error).split())[:200]
             continue
-        found[name] = Contender(timed(step, device), 2.0 * m * n * k, SETTLE_S * (name == NUMPY))
+        found[name] = step
     if not found:
         raise Unsupported(f"torch {torch.__version__} multiplies no {dtype} matrices on {device}: {refusal}.")
     return found
@@ -73,8 +88,13 @@ def _operand(rows: int, columns: int, dtype: str, device: torch.device) -> Tenso
     return torch.randn(rows, columns, device=device).to(DTYPES[dtype])
 
 
-def _steps(m: int, n: int, k: int, dtype: str, setting: Setting, device: torch.device) -> Iterator[tuple[str, Step]]:
-    """Steps by name. The weight of a linear layer lies as (n, k), so both layouts of the right operand take part."""
+def _steps(
+    m: int, n: int, k: int, dtype: str, setting: Setting | None, device: torch.device
+) -> Iterator[tuple[str, Step]]:
+    """Steps by name. The weight of a linear layer lies as (n, k), so both layouts of the right operand take part.
+
+    numpy's is among them where the setting gives it all cores; without a setting it is not.
+    """
     left, weight = _operand(m, k, dtype, device), _operand(n, k, dtype, device)
     right = weight.t().contiguous()  # (k, n)
     if dtype == "int8":
@@ -93,7 +113,7 @@ def _steps(m: int, n: int, k: int, dtype: str, setting: Setting, device: torch.d
     if packed is not None:
         onednn = torch.ops.mkldnn._linear_pointwise
         yield "oneDNN, packed weight", lambda: onednn(left, packed, None, "none", [], "")
-    if _numpy_joins(dtype, setting, device):
+    if setting is not None and _numpy_joins(dtype, setting, device):
         a, b, out = left.numpy(), right.numpy(), result.numpy()
         yield NUMPY, lambda: np.matmul(a, b, out=out)
 

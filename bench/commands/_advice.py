@@ -1,11 +1,13 @@
 """How `pinchpoint advise` shows what it found: the wall, the ranked changes with their costs, what is impossible."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench import points
+from bench.commands import _experiments
 from bench.record import Record
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ _TITLE = "What would help"
 
 def as_json(record: Record) -> dict[str, Any]:
     """Axes, status, the wall and the advice on one point."""
-    from reports import advice, verdict
+    from reports import advice, certainty, verdict
 
     return {
         "point": record.point,
@@ -27,6 +29,7 @@ def as_json(record: Record) -> dict[str, Any]:
         "reason": record.reason,
         "wall": verdict.wall_of(record),
         "iteration_s": None if record.observation is None else record.observation.iteration_s,
+        "warnings": [asdict(each) for each in certainty.TIMES.warnings(record)],
         "advice": advice.as_json(record),
     }
 
@@ -71,7 +74,7 @@ def _lead(record: Record) -> str:
         return f"{record.status}: {record.reason}"
     found = verdict.of(record)
     if found is None:
-        return "Its wall is not known: the record tells nothing of an iteration, or was measured by other ceilings."
+        return f"Wall: not known. {verdict.unknown(record)}"
     return f"Wall: {found.wall}. {found.sentence('It')}."
 
 
@@ -99,3 +102,4 @@ def _print(console: "Console", record: Record) -> None:
         console.print(advice.note(found), markup=False)
     for names, reason in advice.refused(record.advice):
         console.print(f"Not here: {names}. {reason}", markup=False)
+    _experiments.print_doubts(console, record)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench import points
+from bench.commands import _experiments
 from bench.errors import UserError
 from bench.record import Experiment, Record, to_json
 
@@ -22,7 +23,7 @@ def as_json(record: Record) -> dict[str, Any]:
     """Axes, status, the wall with its proof, elasticities and experiments of a diagnosed point."""
     from dataclasses import asdict
 
-    from reports import elasticity
+    from reports import certainty, elasticity
 
     fit = elasticity.fit(record.experiments)
     found = _verdict(record, fit)
@@ -38,6 +39,7 @@ def as_json(record: Record) -> dict[str, Any]:
         "elasticities": [asdict(each) for each in fit.elasticities],
         "sum_of_elasticities": asdict(fit.total),
         "notes": list(fit.notes),
+        "warnings": [asdict(each) for each in certainty.TIMES.warnings(record)],
         "experiments": json.loads(to_json(record))["experiments"],
     }
 
@@ -75,6 +77,7 @@ def _print(record: Record) -> None:
             "this machine. Diagnose again when it is quiet.",
             markup=False,
         )
+    _experiments.print_doubts(console, record)
     console.print()
 
 

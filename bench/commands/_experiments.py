@@ -11,6 +11,8 @@ from bench.errors import UserError
 from bench.spec import Spec
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bench.diagnosis import Notify, Outcome
     from bench.points import Point
     from bench.record import Ceiling, Record, Status
@@ -62,6 +64,14 @@ def record(
         store.add_block(run.run, point.id, block)
     made = assembly.record(run, point.axes, outcome.reports, outcome.blocks, status, reason)
     return replace(made, experiments=outcome.experiments, ceilings=dict(ceilings))
+
+
+def print_doubts(console: "Console", record: "Record") -> None:
+    """The warnings that speak against the times of the record, each with its remedy."""
+    from reports import certainty
+
+    for warning in certainty.TIMES.warnings(record):
+        console.print(f"Beware: {warning.message} {warning.remedy}", markup=False)
 
 
 @contextmanager

@@ -10,10 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from bench.observation import Observation
 from bench.record import Value
 from model import plugins
 
 PACKAGE = "bench.interventions"
+
+
+@dataclass(frozen=True)
+class Product:
+    """Products of an (m, k) by a (k, n) matrix, `in_a_row` of them by the same (k, n) matrix in each of `calls`."""
+
+    m: int
+    n: int
+    k: int
+    dtype: str
+    calls: int
+    in_a_row: int
 
 
 @dataclass(frozen=True)
@@ -22,13 +35,15 @@ class Conditions:
 
     `threads` is torch's number of threads and `cores` those that all threads of the process may run on (None: as they
     were). `extra_dispatches` empty operators are called after each iteration; `extra_share` is their number for each
-    operator that an iteration calls itself, which is what a gauge of dispatching needs to know of them.
+    operator that an iteration calls itself, which is what a gauge of dispatching needs to know of them. With `products`
+    nothing but these runs in place of an iteration, each by the fastest routine that is here.
     """
 
     threads: int | None = None
     cores: tuple[int, ...] | None = None
     extra_dispatches: int = 0
     extra_share: float = 0.0
+    products: tuple[Product, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,19 +51,21 @@ class Change:
     """An intervention as data: two conditions to compare, who loads the machine meanwhile, and which other work is run.
 
     `antagonist` names what another process does during the block with the intervention. `axes` are those in which a
-    second resident child differs, which then runs that block; times are compared by token. `null` changes nothing.
+    second resident child differs, which then runs that block; times are compared by token. `left_out` is the share of
+    an iteration that the block with the intervention does not run, and that counts as it was. `null` changes nothing.
     """
 
     under: Conditions = Conditions()
     plain: Conditions = Conditions()
     antagonist: Literal["memory", "cache"] | None = None
     axes: Mapping[str, Value] = field(default_factory=dict)
+    left_out: float = 0.0
     null: bool = False
 
     @property
     def moves_rates(self) -> bool:
         """Whether it changes what the machine gives; otherwise it changes the work, or nothing."""
-        return not self.axes and not self.null
+        return not self.axes and not self.under.products and not self.null
 
 
 @dataclass(frozen=True)
@@ -56,8 +73,9 @@ class Setting:
     """What an intervention may know: the machine, and the point as it runs without any.
 
     `cores` are those that this process may use, the last of which an antagonist gets; `usable` how many of them a
-    control group lets be busy at a time (None: all). `dispatches` counts the operators that an iteration calls, and
-    `dispatch_s` is the time of an empty one in s; None where that is not known.
+    control group lets be busy at a time (None: all). `dispatches` counts the operators that an iteration calls,
+    `dispatch_s` is the time of an empty one in s, and `observation` what was seen of an iteration; None where that is
+    not known.
     """
 
     device: str
@@ -69,6 +87,7 @@ class Setting:
     dispatch_s: float | None = None
     linux: bool = True
     usable: int | None = None
+    observation: Observation | None = None
 
     @property
     def on_cpu(self) -> bool:

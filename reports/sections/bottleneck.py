@@ -22,6 +22,7 @@ _MOST_LISTED = 3
 _SEEN, _MOST_TRIED, _MOST_DOUBTS = 0.05, 3, 4
 _UNKNOWN = "What each configuration waits for is not known"
 _MEASURE = "run `pinchpoint ceilings`, then sweep again"
+_UNTRIED = "None of these walls was tried by experiment: pinchpoint diagnose does that for a point."
 _SWEEP = "sweep again with this version of pinchpoint"
 
 
@@ -94,12 +95,13 @@ def _missing(records: Sequence[Record]) -> str:
 def _points(study: Study, verdicts: Sequence[Verdict]) -> Table:
     identity = tables.Identity(study, but=tables.unsaid(each.record for each in verdicts))
     ceilings = dict.fromkeys(kind for each in verdicts for kind in each.reached)
+    tried = any(each.record.experiments for each in verdicts)
     columns = [
         *identity.columns,
         Column("wall"),
         Column("of the time", "right"),
         *(Column(f"reached of {kind}", "right") for kind in ceilings),
-        Column("proof"),
+        *([Column("proof")] if tried else []),
         Column("what would help"),
     ]
     rows = tuple(
@@ -108,12 +110,13 @@ def _points(study: Study, verdicts: Sequence[Verdict]) -> Table:
             Cell(labels.plain(each.wall), emphasis="muted" if each.wall == UNEXPLAINED else "plain"),
             _share(each.share),
             *(_share(each.reached.get(kind)) for kind in ceilings),
-            _proof(each),
+            *([_proof(each)] if tried else []),
             Cell(advice.in_short(each.record) or labels.plain("; ".join(each.remedies[:2])) or "—"),
         )
         for each in verdicts
     )
-    return Table("Walls and their proof", tuple(columns), rows, _note(verdicts))
+    note = _note(verdicts) if tried else f"{_UNTRIED} {_note(verdicts)}".strip()
+    return Table("Walls and their proof" if tried else "Walls", tuple(columns), rows, note)
 
 
 def _advised(study: Study) -> list[Table]:
