@@ -136,15 +136,15 @@ class Diagnosis:
         """A fresh child, and one for each experiment on other work; then rounds. Raises `ChildFailed` for the first."""
         self.notify(self._done, self._total(), "starting a process")
         began = time.monotonic()
-        child = self._start(self.point, keep=True)
+        child = self._start(self.point)
         if self._setting is None:
             self._plan(child)
             self._ends_s = time.monotonic() + self.budget_s
         others: dict[str, tuple[Child, int]] = {}
         for trial in self._live():
-            if trial.change.axes:
+            if trial.change.elsewhere:
                 try:
-                    other = self._start(point(self.point.axes | dict(trial.change.axes)), keep=False)
+                    other = self._start(point(self.point.axes | dict(trial.change.axes)), trial.change)
                     others[trial.name] = other, int(self._report["tokens"])
                 except ChildFailed as failed:
                     trial.reason = f"{failed.status}: {failed.reason}"
@@ -161,7 +161,7 @@ class Diagnosis:
                 except ChildFailed as failed:
                     trial.reason = f"{failed.status}: {failed.reason}"
                     if child not in self._children:
-                        child = self._start(self.point, keep=False)
+                        child = self._start(self.point, Change())
                 self._done += 1
             round_ += 1
             if round_ == 1:  # what was seen of this process says how many rounds it can have
@@ -185,20 +185,24 @@ class Diagnosis:
     def _total(self) -> int:
         return max(len(self._live()) * self._rounds * self.processes, self._done + 1)
 
-    def _start(self, wanted: Point, *, keep: bool) -> Child:
-        """A child that has built and warmed up the point. Only the first of all reads probes."""
+    def _start(self, wanted: Point, change: Change | None = None) -> Child:
+        """A child that has built and warmed up the point. Only the first of all reads probes.
+
+        Without a `change` its report is kept; that of one which runs a change of the point is not.
+        """
         compiled = wanted.axes["compile"] != "eager"
         child = Child(None if compiled else self._nursery)
         self._children.append(child)
         started_at = assembly.now()
         try:
             child.ask(None, self._limit_s)
-            settings = self._settings | {"lean": not keep or bool(self._reports)}
+            settings = self._settings | {"lean": change is not None or bool(self._reports)}
+            settings["keep_memory"] = change is not None and change.keeps_memory
             self._report = child.ask({"do": "build", "axes": wanted.axes, "settings": settings}, self._limit_s)["built"]
         except ChildFailed:
             self._drop(child)
             raise
-        if keep:
+        if change is None:
             self._report |= {"started_at": started_at}
             self._reports.append(self._report)
         return child

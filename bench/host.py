@@ -16,7 +16,12 @@ from pathlib import Path
 import psutil
 
 from bench import control_group, environment, nvml
+from bench.errors import Unsupported
 from bench.record import Value
+
+#: Options of mallopt(3): M_MMAP_MAX (no block is mapped by itself), M_TRIM_THRESHOLD and M_TOP_PAD (1 GiB at the end of
+#: the heap stays, and it grows by 64 MiB at a time).
+_KEEP = ((-4, 0), (-1, 2**30), (-2, 2**26))
 
 #: What must match before two records may be compared: the hardware we may use, its power limit, and what runs on it.
 IDENTITY = (
@@ -130,6 +135,16 @@ def return_freed_memory() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
         if trim is not None:
             trim(0)
+
+
+def keep_freed_memory() -> None:
+    """Never give freed memory back from now on: large blocks come from the heap, and its end stays. Needs glibc.
+
+    Raises `Unsupported` where the C library cannot be told so.
+    """
+    tell = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if tell is None or not all(tell(option, value) for option, value in _KEEP):
+        raise Unsupported("This C library cannot be told to keep freed memory (mallopt).")
 
 
 def limit_own_memory(limit_B: int) -> None:

@@ -57,7 +57,8 @@ class Observation:
     `cpu_s` is processor time of all threads of the process; with `threads` busy throughout it is iteration_s * threads.
     `idle_s` is time in which the thread that runs the iteration was off the processor of its own accord (it slept,
     waited for a lock, a pipe, a disk); `read_s` of it waiting for storage. `switches` counts its voluntary switches.
-    `major_faults` counts pages that came from a disk, `read_B` bytes that came from storage.
+    `major_faults` counts pages that came from a disk, `minor_faults` those that were handed out anew, `read_B` bytes
+    that came from storage.
     `held_B` is the memory held at the peak, `limit_B` what may be held (None: unlimited or not known), `stalled_s` time
     in which some task waited for memory to be freed. `working_set_B` are the bytes that an iteration touches.
     `clock_share` is the clock over the one at which the ceilings were measured; None where it is hidden.
@@ -80,6 +81,7 @@ class Observation:
     stalled_s: float = 0.0
     working_set_B: int = 0
     clock_share: float | None = None
+    minor_faults: float = 0.0
     #: Bytes of one instance of each level of cache, by names such as `L2`; empty where they are not known.
     caches_B: Mapping[str, int] = field(default_factory=dict)
     #: For each field that could not be had, the reason.

@@ -102,6 +102,7 @@ def _waits(samples: list[float], before: Counters, after: Counters) -> Mapping[s
         "stalled_s": min(_grown(before.stalled_s, after.stalled_s), passed) * scale,
         "switches": _grown(before.switches, after.switches) / pieces,
         "major_faults": _grown(before.major_faults, after.major_faults) / pieces,
+        "minor_faults": _grown(before.minor_faults, after.minor_faults) / pieces,
         "read_B": _grown(before.read_B, after.read_B) / pieces,
     }
 

@@ -35,6 +35,7 @@ class Counters:
     queued_s: float | None = None
     switches: int | None = None
     major_faults: int | None = None
+    minor_faults: int | None = None
     read_B: int | None = None
     waited_s: float | None = None
     stalled_s: float | None = None
@@ -44,14 +45,15 @@ class Counters:
 def look(root: Path = _ROOT) -> Counters:
     """The counters now. Takes well under a millisecond."""
     unavailable: dict[str, str] = {}
-    switches = faults = None
+    switches = major = minor = None
     if sys.platform == "linux":
         import resource
 
         switches = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
-        faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        major, minor = used.ru_majflt, used.ru_minflt
     else:
-        unavailable |= dict.fromkeys(("switches", "major_faults"), _NOT_LINUX)
+        unavailable |= dict.fromkeys(("switches", "major_faults", "minor_faults"), _NOT_LINUX)
     queued = _read(root / "proc/thread-self/schedstat", _queued)
     if queued is None:
         unavailable["idle_s"] = "The kernel does not tell how long a thread was ready but not run, so that is in it."
@@ -72,7 +74,8 @@ def look(root: Path = _ROOT) -> Counters:
         time.thread_time(),
         queued,
         switches,
-        faults,
+        major,
+        minor,
         read_B,
         waited,
         stalled,

@@ -98,6 +98,8 @@ class Session:
         threads = devices.set_threads(axes["threads"])
         if not self._lean:
             self._rehearse()
+        if self._settings.get("keep_memory"):
+            host.keep_freed_memory()
         if limit_B := self._settings.get("memory_limit_B"):
             devices.limit_memory(self._device, int(limit_B))
         torch.manual_seed(int(axes["seed"]))

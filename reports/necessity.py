@@ -8,6 +8,7 @@ from reports.rates import MEMORY, Rates, caches, plain
 from reports.walls import Wall
 
 GATHER = "gather_places_per_s"
+FRESH_PAGE = "fresh_page_s"
 #: Kinds whose operands were last touched an iteration ago: weights and tables, where others read what was just written.
 _ONCE_AN_ITERATION = ("product", "attention", "gather")
 
@@ -75,6 +76,8 @@ def _cautions(o: Observation, rates: Rates) -> Iterator[str]:
             yield "No rate of scattered reads was measured: all time of a gather beyond the caches counts as latency."
     if rates.get("dispatch_small_s") is None:
         yield "No cost of a call was measured: none is told from the kernels' time."
+    if o.minor_faults >= 1 and o.device == "cpu" and rates.get(FRESH_PAGE) is None:
+        yield "No cost of a fresh page was measured: none is told from the kernels' time."
     if not o.caches_B:
         yield "The sizes of the caches are not known: all data are taken to come from memory."
 

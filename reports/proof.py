@@ -54,6 +54,7 @@ PHRASES = {
     "extra_dispatches": "more empty operators",
     "fewer_dispatches": "compiling it",
     "fastest_products": "multiplying the same matrices by the fastest routines",
+    "kept_memory": "keeping freed memory",
     "nothing": "changing nothing",
 }
 
@@ -93,9 +94,13 @@ def _resource(*shown: str) -> Rule:
 
 
 def _apart(wall: str, found: Elasticity, evidence: Evidence) -> Verdict:
-    """A resource that was only moved with others may be said to matter where the others are of the same cores."""
-    with_cores = {"compute", "cache"}
-    return "confirmed" if wall in with_cores and with_cores.issuperset(found.resources) else "untested"
+    """A resource that was only moved with others may be said to matter where the others are of the same cores.
+
+    So are misses in flight, of which each core has its own: without cores, scattered reads become fewer too.
+    """
+    of_cores = {"compute", "cache", "memory latency"}
+    named = wall in ("compute", "cache")
+    return "confirmed" if named and of_cores.issuperset(found.resources) else "untested"
 
 
 def _against(found: Elasticity, threshold: float) -> Verdict:
@@ -146,16 +151,35 @@ def _parallelism(_wall: str, evidence: Evidence) -> Proof:
 def _kernel(_wall: str, evidence: Evidence) -> Proof:
     """The same products in less time; or, where these are not it, a memory and a dispatcher that do not matter."""
     told = _told(evidence, ("fastest_products", "bandwidth_antagonist", "fewer_threads"))
+    if _saved(evidence, "fastest_products"):
+        return Proof("confirmed", f"{told}So much its kernels take beyond what these products need.")
     others = [evidence.fit.of(name) for name in ("memory bandwidth", "dispatch")]
     known = [each for each in others if each is not None and each.low is not None and each.high is not None]
     if any((each.low or 0.0) > MOST for each in known):
         return Proof("contradicted", f"{told}What the machine gives is felt in most of the time.")
-    swapped = evidence.effects.get("fastest_products")
-    if swapped is not None and swapped.high is not None and swapped.share <= -LARGEST and swapped.high < 0:
-        return Proof("confirmed", f"{told}So much its kernels take beyond what these products need.")
     if len(known) == len(others) and all((each.high or 0.0) < LARGEST for each in known):
         return Proof("confirmed", f"{told}Neither memory nor dispatching is what it waits for.")
     return Proof("untested", f"{told}No faster kernel was tried that would tell.")
+
+
+def _allocation(_wall: str, evidence: Evidence) -> Proof:
+    """Freed memory that is kept needs no fresh pages: all that they cost is saved."""
+    told = _told(evidence, ("kept_memory", "bandwidth_antagonist"))
+    kept = evidence.effects.get("kept_memory")
+    if kept is None or kept.low is None:
+        reason = next((each.reason for each in evidence.experiments if each.name == "kept_memory"), None)
+        return Proof("untested", f"{told}{(reason or 'Keeping freed memory was not tried').rstrip('.')}.")
+    if _saved(evidence, "kept_memory"):
+        return Proof("confirmed", f"{told}So much fresh pages cost.")
+    if kept.low > math.log(1 - LARGEST):
+        return Proof("contradicted", f"{told}Fresh pages cost less than a quarter of its time.")
+    return Proof("untested", f"{told}That is too near to the border.")
+
+
+def _saved(evidence: Evidence, name: str) -> bool:
+    """Whether an experiment took away at least a quarter of the time, beyond chance."""
+    found = evidence.effects.get(name)
+    return found is not None and found.high is not None and found.high < 0 and found.share <= -LARGEST
 
 
 def _untried(reason: str) -> Rule:
@@ -171,6 +195,7 @@ RULES: Mapping[str, Rule] = {
     "dispatch": _dispatch,
     "kernel": _kernel,
     "parallelism": _parallelism,
+    "allocation": _allocation,
     "memory capacity": _untried("No intervention here gives it more memory"),
     "input": _untried("No intervention here changes how its input is loaded"),
     "transfer": _untried("Nothing is transferred on a CPU, and no intervention changes it elsewhere"),

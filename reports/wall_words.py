@@ -19,6 +19,7 @@ def in_words(attribution: Attribution, subject: str) -> str:
         "dtype": arithmetic.resource if arithmetic else "arithmetic",
         "of_bandwidth": percent(memory.of_machine if memory else None),
         "places": f"{sum(operator.places for operator in o.operators):,.0f}",
+        "pages": f"{o.minor_faults:,.0f}",
         "held": units.quantity(o.held_B, "B"),
         "limit": units.quantity(o.limit_B, "B"),
         "calls": f"{o.calls:,.0f}",

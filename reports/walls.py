@@ -9,6 +9,7 @@ Wall = Literal[
     "memory bandwidth",
     "memory latency",
     "memory capacity",
+    "allocation",
     "cache",
     "dispatch",
     "kernel",
@@ -90,6 +91,16 @@ DESCRIPTIONS: Mapping[Wall, Description] = {
             _QUANTIZE,
             _KV_CACHE,
             Remedy("optimizer", "8-bit moments", training=True),
+        ),
+    ),
+    "allocation": Description(
+        "Tensors are made on memory that the system hands out anew, and clears, in every iteration.",
+        "{subject} waits for fresh memory: {pages} new pages an iteration take {share} of its time.",
+        (
+            Remedy(None, "let the C library keep freed memory: MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_"),
+            Remedy(None, "another allocator, such as jemalloc or tcmalloc, by LD_PRELOAD"),
+            Remedy("batch_size", "smaller batches: smaller tensors are kept"),
+            _COMPILE,
         ),
     ),
     "cache": Description(

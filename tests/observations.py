@@ -21,6 +21,7 @@ _RATES = {
     "one_row_fp32_B_per_s": ("B/s", 9.5e9),
     "disk_read_B_per_s": ("B/s", 1e9),
     "dispatch_small_s": ("s", 1e-6),
+    "fresh_page_s": ("s", 2e-6),
 }
 #: What share of an iteration each wall takes, by workload; 0.05 of each is in nothing that was seen.
 MIXTURES: Mapping[str, Mapping[str, float]] = {

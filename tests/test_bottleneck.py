@@ -32,6 +32,7 @@ CEILINGS = {
     "read_L3_B_per_s": ceiling(40e9),
     "gather_places_per_s": ceiling(50e6, "places/s"),
     "dispatch_small_s": ceiling(1e-6, "s", -1),
+    "fresh_page_s": ceiling(2e-6, "s", -1),
     "disk_read_B_per_s": ceiling(1e9),
     "one_row_fp32_B_per_s": ceiling(9.5e9),
 }
@@ -78,6 +79,7 @@ KNOWN = {
         limit_B=100 * MiB,
         cpu_s=0.3,
     ),
+    "allocation": observed(elementwise(0.95, bytes_moved=1e7), minor_faults=4e5),
     "cache": observed(elementwise(0.95, bytes_moved=36e9, largest_B=4 * MiB, calls=3000)),
     "dispatch": observed(
         *(product(2e-4, flops=1e3, bytes_moved=1e3, largest_B=100, calls=100) for _ in range(1000)), host_s=0.8
@@ -206,13 +208,22 @@ def test_no_wall_is_named_by_ceilings_that_the_point_exceeds():
         ("gather_places_per_s", "scattered reads"),
         ("dispatch_small_s", "cost of a call"),
         ("read_B_per_s", "read bandwidth"),
+        ("fresh_page_s", "fresh page"),
     ],
 )
 def test_a_missing_ceiling_is_told(without, told):
     operators = (product(0.3), *KNOWN["memory latency"].operators)
     rest = {name: each for name, each in CEILINGS.items() if name != without}
-    assert any(told in each for each in attribute(observed(*operators, seconds=1.3), rest).cautions)
-    assert not any(told in each for each in attribute(observed(*operators, seconds=1.3), CEILINGS).cautions)
+    seen = observed(*operators, seconds=1.3, minor_faults=10)
+    assert any(told in each for each in attribute(seen, rest).cautions)
+    assert not any(told in each for each in attribute(seen, CEILINGS).cautions)
+
+
+def test_fresh_pages_take_from_operators_and_what_is_left_from_between_them():
+    seen = observed(elementwise(0.3, bytes_moved=1e7), host_s=0.6, minor_faults=2e5)
+    assert attribute(seen, CEILINGS).share("allocation") == pytest.approx(0.4, abs=0.01)
+    assert attribute(replace(seen, minor_faults=0.0), CEILINGS).share("allocation") == 0
+    assert attribute(replace(seen, device="cuda"), CEILINGS).share("allocation") == 0
 
 
 kinds = st.sampled_from(
@@ -242,6 +253,7 @@ observations = st.builds(
     *(st.floats(0, 2) for _ in range(4)),
     switches=st.floats(0, 1e4),
     major_faults=st.floats(0, 1e4),
+    minor_faults=st.floats(0, 1e6),
     read_B=st.floats(0, 1e9),
     held_B=st.integers(0, 2**30),
     limit_B=st.none() | st.integers(1, 2**30),

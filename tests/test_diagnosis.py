@@ -125,7 +125,7 @@ def test_where_nothing_but_the_work_can_be_changed_it_still_says_something(monke
     monkeypatch.setattr(host, "usable_cores", lambda *_: 1)
     _, found = diagnose(axes={"threads": 1})
     tried = {each.name for each in found.experiments if each.logs}
-    assert tried - {"fastest_products"} == {"nothing", "batch_scaling", "extra_dispatches"}
+    assert tried - {"fastest_products"} == {"nothing", "batch_scaling", "extra_dispatches", "kept_memory"}
 
 
 def test_the_command_prints_what_was_tried_and_keeps_it(pinchpoint, ceilings, tmp_path):

@@ -158,6 +158,13 @@ def test_a_kernel_falls_short_where_the_same_products_take_much_less(log, expect
     assert verdict("kernel", truth).verdict == "untested"
 
 
+@pytest.mark.parametrize(("log", "expected"), [(-0.7, "confirmed"), (-0.1, "contradicted"), (-0.2, "untested")])
+def test_fresh_memory_is_the_wall_where_keeping_it_saves_a_quarter(log, expected):
+    kept = experiment("kept_memory", {}, log, noise=0.1 if expected == "untested" else 0.003)
+    assert verdict("allocation", (0.5, 0.1, 0.0), kept).verdict == expected
+    assert verdict("allocation", (0.5, 0.1, 0.0)).verdict == "untested"
+
+
 def test_the_sentence_says_what_each_experiment_cost():
     found = verdict("memory bandwidth", (0.0, math.log(1.43) / 0.5, 0.0))
     assert "Loading the memory bus cost 43 %" in found.sentence

@@ -54,7 +54,7 @@ def test_an_intervention_says_what_it_changes_or_why_not(name):
         return
     change = interventions.change(name, setting())
     assert change.null == (name == "nothing")
-    assert change.null or change.axes or change.under != change.plain or change.antagonist
+    assert change.null or change.elsewhere or change.under != change.plain or change.antagonist
 
 
 def test_on_one_core_threads_and_antagonists_are_impossible_and_the_rest_is_not():
@@ -66,7 +66,7 @@ def test_on_one_core_threads_and_antagonists_are_impossible_and_the_rest_is_not(
 
 
 def test_on_a_gpu_the_processors_interventions_are_impossible():
-    for name in ("fewer_threads", "more_threads", "bandwidth_antagonist", "cache_antagonist"):
+    for name in ("fewer_threads", "more_threads", "bandwidth_antagonist", "cache_antagonist", "kept_memory"):
         assert "GPU" in interventions.unavailable(name, setting(device="cuda:0 (a GPU)"))
 
 
@@ -168,6 +168,31 @@ def test_products_alone_run_by_the_fastest_routine_in_place_of_the_model(session
 def test_products_of_each_format_are_multiplied(dtype):
     once = products_alone.step((Product(3, 8, 16, dtype, 2, 3),), torch.device("cpu"))
     assert conditions.dispatches(once) == 6
+
+
+FAULTS = """
+import resource, sys
+from bench import host
+import torch
+torch.set_num_threads(1)
+if sys.argv[1] == "keep":
+    host.keep_freed_memory()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.empty(2**26, dtype=torch.uint8)[::4096].fill_(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print([faults() for _ in range(24)][-1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it tells glibc, on Linux")
+def test_a_process_that_keeps_memory_takes_no_fresh_pages():
+    def last(word):
+        done = subprocess.run([sys.executable, "-c", FAULTS, word], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert last("keep") < 100
+    assert last("plain") > 10_000
 
 
 def test_conditions_survive_the_pipe():

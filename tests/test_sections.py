@@ -9,7 +9,7 @@ from model import plugins
 from reports import labels, page, plots
 from reports.document import Document, Figure, Notice, Part, Table
 from reports.study import study
-from tests import factories
+from tests import factories, observations
 from tests.pages import build, cell, figures, load, tables, words
 
 NAMES = plugins.names("reports.sections")
@@ -235,6 +235,17 @@ def test_the_drawing_marks_what_was_tracked_only_where_something_was():
     plain, seen = (build("memory", [r]) for r in (factories.record(), factories.tracked(factories.record())))
     assert ["tracked in all" in figures(section)[0].svg for section in (plain, seen)] == [False, True]
     assert ["stroke" in section.lead for section in (plain, seen)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("limit_GiB", "shares"), [(None, "8.00 GiB (50 %): memory runs out at 2"), (5, "5.00 GiB (80 %)")]
+)
+def test_memory_says_how_far_it_is_to_where_memory_runs_out(limit_GiB, shares):
+    record = observations.observed(factories.record())
+    full = record.metrics | {"max_ram_B": replace(record.metrics["max_ram_B"], value=4 * 2.0**30)}
+    limit_B = limit_GiB and limit_GiB * 2**30
+    record = replace(record, metrics=full, observation=replace(record.observation, limit_B=limit_B))
+    assert f"held 4.00 GiB of {shares}" in build("memory", [record]).lead
 
 
 def test_a_point_that_ran_out_of_memory_keeps_its_prediction():

@@ -52,7 +52,8 @@ class Change:
 
     `antagonist` names what another process does during the block with the intervention. `axes` are those in which a
     second resident child differs, which then runs that block; times are compared by token. `left_out` is the share of
-    an iteration that the block with the intervention does not run, and that counts as it was. `null` changes nothing.
+    an iteration that the block with the intervention does not run, and that counts as it was. With `keeps_memory` the
+    second child is one that does not give freed memory back. `null` changes nothing.
     """
 
     under: Conditions = Conditions()
@@ -60,12 +61,18 @@ class Change:
     antagonist: Literal["memory", "cache"] | None = None
     axes: Mapping[str, Value] = field(default_factory=dict)
     left_out: float = 0.0
+    keeps_memory: bool = False
     null: bool = False
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a second child runs it."""
+        return bool(self.axes) or self.keeps_memory
 
     @property
     def moves_rates(self) -> bool:
         """Whether it changes what the machine gives; otherwise it changes the work, or nothing."""
-        return not self.axes and not self.under.products and not self.null
+        return not self.elsewhere and not self.under.products and not self.null
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ _WAIT = {
     "memory bandwidth": "for memory",
     "memory latency": "for scattered reads from memory",
     "memory capacity": "for memory to be freed",
+    "allocation": "for memory that is handed out anew",
     "cache": "for the processor's caches",
     "dispatch": "for dispatch (the start of many small operators)",
     "kernel": "for a library's routine that is slower than the machine",

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from bench.memory_parts import PARTS, UNTRACKED, tracked
-from bench.record import Record
-from bench.units import quantity
+from bench.record import Metric, Record
+from bench.units import digits, quantity
 from reports import labels, plots, tables
 from reports.document import Figure, Paragraph, Section, Table
 from reports.plots import Stack
-from reports.study import Study, memory, point, values
+from reports.study import Study, memory, metric, point, values
 
 ORDER = 50
 
@@ -53,8 +53,33 @@ def build(study: Study) -> Section | None:
             "Bars are counted from the shape of the model alone, without running it; the stroke on each is what a "
             "tracker saw tensors and work space take in one iteration, the diamond the peak that was measured."
         )
+    lead = " ".join([lead, *([told] if (told := _cliff(study)) else [])])
     more = [Paragraph(" ".join(notes))] if notes else []
     return Section("Memory and size", lead, (*figures, Paragraph(_RESIDUAL), *more))
+
+
+def _cliff(study: Study) -> str:
+    """How far the fullest configuration is from where memory runs out; empty where that is not known."""
+    found = [
+        (held.value / limit_B, held.value, limit_B, r) for r in study.ok for held, limit_B in _held(r) if held.value
+    ]
+    if not found:
+        return ""
+    share, held_B, limit_B, record = max(found, key=lambda each: each[0])
+    return (
+        f"The fullest, {study.label(record)}, held {quantity(held_B, 'B')} of {quantity(limit_B, 'B')} "
+        f"({digits(100 * share, 2)} %): memory runs out at {digits(1 / share, 2)} times as much."
+    )
+
+
+def _held(record: Record) -> list[tuple[Metric, float]]:
+    """What the whole process took at its peak, and what it may take: of its GPU, or of the host."""
+    pairs = [
+        ("max_allocated_B", record.host.get("accelerator_memory_B")),
+        ("max_ram_B", (record.observation and record.observation.limit_B) or record.host.get("memory_B")),
+    ]
+    held = [(metric(record, name), limit_B) for name, limit_B in pairs]
+    return [(found, float(limit_B)) for found, limit_B in held if found and isinstance(limit_B, int) and limit_B > 0]
 
 
 def _counted(record: Record) -> float:

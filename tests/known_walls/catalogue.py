@@ -19,6 +19,7 @@ PURE: dict[str, Make] = {
         operators.tiny_lstm_training,
         operators.one_row,
         operators.softmax_rows,
+        operators.fresh_tensors,
         waiting.sleeping_loader,
         waiting.slow_tokenizer,
         waiting.cold_files,

@@ -123,3 +123,14 @@ def softmax_rows(random: Random, machine: Machine) -> Case:
     rows = int(machine.last_B * random.uniform(0.1, 0.3)) // 12
     x, out = torch.randn(rows, 3), torch.empty(rows, 3)
     return pure("kernel", lambda: torch.softmax(x, 1, out=out), f"{rows} rows of 3")
+
+
+def fresh_tensors(random: Random, _machine: Machine) -> Case:
+    """Buffers that are made anew and hardly written to; each is so large that the C library maps it for itself."""
+    n = random.randint(34, 80) * 2**20
+    touched = 4096
+
+    def step() -> None:
+        torch.empty(n, dtype=torch.uint8)[::touched].fill_(1)
+
+    return pure("allocation", step, f"{n >> 10} KiB")

@@ -23,6 +23,7 @@ def prove(quick: bool) -> Outcome:
         words = [f"{wall} {share:.0%} told as {attributed:.0%}" for wall, (share, attributed) in told.items()]
         others = [f"{s.wall} {s.share:.0%}" for s in found.shares if s.wall not in told and s.share >= 0.03]
         rows.append([str(run.seed), *words, f"{max(far):.1f}", ", ".join(others)])
+        print(*rows[-1], sep=" | ", flush=True)
     table(["seed", "first part", "second part", "farthest", "other shares"], sorted(rows, key=lambda row: row[1]))
     n = 2 * wanted * len(MIXED)
     complete = len(errors) == n
