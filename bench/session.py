@@ -206,13 +206,16 @@ class Session:
     @contextmanager
     def under(self, wanted: Conditions) -> Iterator[None]:
         """Blocks within run under these conditions; afterwards everything is as before."""
-        plain = self.step
+        plain, watch = self.step, self._gpu_watch
         self.step = conditions.with_extra_dispatches(plain, wanted.extra_dispatches, self._device)
+        self._gpu_watch = None if wanted.slowed else watch
         try:
             with conditions.machine(wanted):
+                if wanted.lead_in_s:
+                    self._samples(wanted.lead_in_s)
                 yield
         finally:
-            self.step = plain
+            self.step, self._gpu_watch = plain, watch
 
     def dispatches(self) -> int | None:
         """Operators that an iteration calls; None where torch compiled it, which a look would undo."""

@@ -22,13 +22,26 @@ class Conditions:
 
     `threads` is torch's number of threads and `cores` those that all threads of the process may run on (None: as they
     were). `extra_dispatches` empty operators are called after each iteration; `extra_share` is their number for each
-    operator that an iteration calls itself, which is what a gauge of dispatching needs to know of them.
+    operator that an iteration calls itself, which is what a gauge of dispatching needs to know of them. `slowed` says
+    that the GPU's clock is low on purpose, so that the block is not discarded as a disturbed one. The work runs untimed
+    for `lead_in_s` seconds first.
     """
 
     threads: int | None = None
     cores: tuple[int, ...] | None = None
     extra_dispatches: int = 0
     extra_share: float = 0.0
+    slowed: bool = False
+    lead_in_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The `clock` (of the multiprocessors) or `power` (limit) of the GPU with this UUID, at a share of what it was."""
+
+    gpu: str
+    what: Literal["clock", "power"]
+    share: float
 
 
 @dataclass(frozen=True)
@@ -36,13 +49,15 @@ class Change:
     """An intervention as data: two conditions to compare, who loads the machine meanwhile, and which other work is run.
 
     `antagonist` names what another process does during the block with the intervention. `axes` are those in which a
-    second resident child differs, which then runs that block; times are compared by token. `null` changes nothing.
+    second resident child differs, which then runs that block; times are compared by token. `lowered` is done by a
+    process of its own, which undoes it (`bench.clock_guard`). `null` changes nothing.
     """
 
     under: Conditions = Conditions()
     plain: Conditions = Conditions()
     antagonist: Literal["memory", "cache"] | None = None
     axes: Mapping[str, Value] = field(default_factory=dict)
+    lowered: Lowered | None = None
     null: bool = False
 
     @property
@@ -57,7 +72,8 @@ class Setting:
 
     `cores` are those that this process may use, the last of which an antagonist gets; `usable` how many of them a
     control group lets be busy at a time (None: all). `dispatches` counts the operators that an iteration calls, and
-    `dispatch_s` is the time of an empty one in s; None where that is not known.
+    `dispatch_s` is the time of an empty one in s; `gpu` is the UUID by which NVML knows the GPU that the point runs on.
+    Each is None where it is not known.
     """
 
     device: str
@@ -69,6 +85,7 @@ class Setting:
     dispatch_s: float | None = None
     linux: bool = True
     usable: int | None = None
+    gpu: str | None = None
 
     @property
     def on_cpu(self) -> bool:
