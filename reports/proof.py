@@ -53,6 +53,8 @@ PHRASES = {
     "batch_scaling": "doubling the batch",
     "extra_dispatches": "more empty operators",
     "fewer_dispatches": "compiling it",
+    "lower_clock": "lowering the GPU's clock",
+    "lower_power": "lowering the power limit",
     "nothing": "changing nothing",
 }
 
@@ -154,13 +156,26 @@ def _kernel(_wall: str, evidence: Evidence) -> Proof:
     return Proof("untested", f"{told}No intervention here replaces the kernel.")
 
 
+def _power(wall: str, evidence: Evidence) -> Proof:
+    """The elasticity to the power limit, which may speak for the wall and not against it: heat is no matter of it."""
+    tried = next((each for each in evidence.experiments if each.name == "lower_power"), None)
+    if tried is None:
+        return Proof("untested", "A power limit is lowered only where that is asked for (a GPU's, --try lower_power).")
+    if tried.reason is not None:
+        return Proof("untested", f"The power limit was not lowered: {tried.reason.rstrip('.')}.")
+    found = _resource("lower_power", "lower_clock")(wall, evidence)
+    if found.verdict == "contradicted":
+        return Proof("untested", f"{found.sentence} It is not the power limit; heat may hold it back all the same.")
+    return found
+
+
 def _untried(reason: str) -> Rule:
     return lambda _wall, _evidence: Proof("untested", f"{reason}.")
 
 
 #: How each wall is tested.
 RULES: Mapping[str, Rule] = {
-    "compute": _resource("fewer_threads", "cache_antagonist"),
+    "compute": _resource("fewer_threads", "lower_clock", "cache_antagonist"),
     "memory bandwidth": _resource("bandwidth_antagonist", "cache_antagonist", "fewer_threads"),
     "memory latency": _resource("bandwidth_antagonist", "fewer_threads"),
     "cache": _resource("fewer_threads", "cache_antagonist"),
@@ -171,7 +186,7 @@ RULES: Mapping[str, Rule] = {
     "input": _untried("No intervention here changes how its input is loaded"),
     "transfer": _untried("Nothing is transferred on a CPU, and no intervention changes it elsewhere"),
     "communication": _untried("No intervention here changes the link between ranks"),
-    "power or thermal": _untried("Clocks and power limits are not touched"),
+    "power or thermal": _power,
     "unexplained": _untried("No wall was named that could be tested"),
 }
 
