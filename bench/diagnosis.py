@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from bench import assembly, environment, host, interventions
+from bench.errors import Unsupported
 from bench.executors.forking import Nursery
 from bench.executors.local import Child, ChildFailed, cache_folder
 from bench.inputs import NOTHING, Inputs
@@ -158,8 +159,8 @@ class Diagnosis:
                 self.notify(self._done, self._total(), trial.name.replace("_", " "))
                 try:
                     self._pair(trial, child, others)
-                except ChildFailed as failed:
-                    trial.reason = f"{failed.status}: {failed.reason}"
+                except (ChildFailed, Unsupported) as failed:
+                    trial.reason = str(failed)
                     if child not in self._children:
                         child = self._start(self.point, Change())
                 self._done += 1
@@ -227,6 +228,7 @@ class Diagnosis:
             linux=sys.platform.startswith("linux"),
             usable=host.usable_cores(),
             observation=observation_of(self._report.get("observation")),
+            gpu=self._ask(child, {"do": "gpu", "device": str(facts["device"]).split()[0]})["gpu"],
         )
         self._beside = Surroundings(self._setting, self._nursery, self._limit_s)
         if self.choose is not None:
@@ -248,14 +250,19 @@ class Diagnosis:
                 self._refused.append(Experiment(name, [], {}, reason=reason))
 
     def _pair(self, trial: _Trial, child: Child, others: Mapping[str, tuple[Child, int]]) -> None:
-        """A block with the intervention and one without, in random order; then the same of what the machine gives."""
+        """A block with the intervention and one without, in random order; then the same of what the machine gives.
+
+        Raises `Unsupported` where the machine does not let it be changed.
+        """
         change, beside = trial.change, self._beside
         assert beside is not None
         plain_tokens = int(self._reports[0]["tokens"])
         other, tokens = others.get(trial.name, (child, plain_tokens))
+        known: Mapping[str, float] = {}
 
         def with_it() -> float:
-            with beside.loaded(change):
+            nonlocal known
+            with beside.changed(change) as known:
                 return _iteration_s(self._block(other, change.under)) / tokens
 
         def without() -> float:
@@ -266,7 +273,7 @@ class Diagnosis:
 
         trial_s, plain_s = self._in_turn(with_it, without)
         trial_s += change.left_out * plain_s
-        gauged = self._gauged(change) if change.moves_rates else {}
+        gauged = known or (self._gauged(change) if change.moves_rates else {})
         trial.logs.append(math.log(trial_s / plain_s))
         trial.processes.append(self._process)
         for resource, log in gauged.items():
@@ -278,7 +285,7 @@ class Diagnosis:
         assert beside is not None
 
         def with_it() -> dict[str, float]:
-            with beside.loaded(change):
+            with beside.changed(change):
                 return beside.rates(change.under)
 
         there, here = self._in_turn(with_it, lambda: beside.rates(change.plain))

@@ -123,6 +123,19 @@ class Gpu:
         bits = self._ask("nvmlDeviceGetCurrentClocksThrottleReasons")
         return tuple(word for bit, word in _THROTTLES.items() if bits & bit)
 
+    def supported_sm_clocks_hertz(self) -> list[float]:
+        """Clocks that the multiprocessors may be locked to while the memory is at its fastest."""
+        memory_MHz = self._ask("nvmlDeviceGetMaxClockInfo", self.pynvml.NVML_CLOCK_MEM)
+        return [megahertz * 1e6 for megahertz in self._ask("nvmlDeviceGetSupportedGraphicsClocks", memory_MHz)]
+
+    def lock_sm_clock(self, hertz: float) -> None:
+        """Hold the clock of the multiprocessors there, whoever uses the GPU. Only root may."""
+        self._ask("nvmlDeviceSetGpuLockedClocks", *[round(hertz / 1e6)] * 2)
+
+    def free_sm_clock(self) -> None:
+        """Let the GPU choose its clock again. Only root may."""
+        self._ask("nvmlDeviceResetGpuLockedClocks")
+
     def power_limit_watts(self) -> float:
         """The limit that is set."""
         return float(self._ask("nvmlDeviceGetPowerManagementLimit")) / 1e3
@@ -130,6 +143,14 @@ class Gpu:
     def default_power_limit_watts(self) -> float:
         """The limit that the board comes with."""
         return float(self._ask("nvmlDeviceGetPowerManagementDefaultLimit")) / 1e3
+
+    def least_power_limit_watts(self) -> float:
+        """The least limit that may be set."""
+        return float(self._ask("nvmlDeviceGetPowerManagementLimitConstraints")[0]) / 1e3
+
+    def set_power_limit(self, watts: float) -> None:
+        """Set the limit, whoever uses the GPU. Only root may."""
+        self._ask("nvmlDeviceSetPowerManagementLimit", round(watts * 1e3))
 
     def memory_bytes(self) -> float:
         """All memory of the board."""
@@ -205,7 +226,7 @@ def _explained(pynvml: Any, error: Exception, query: str) -> Exception:
         pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: "There is no NVIDIA driver on this machine (no libnvidia-ml.so.1).",
         pynvml.NVML_ERROR_DRIVER_NOT_LOADED: "The NVIDIA driver is installed, but not loaded.",
         pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "The NVIDIA driver was updated while in use; restart the machine.",
-        pynvml.NVML_ERROR_NO_PERMISSION: f"NVML does not permit {query} to this user.",
+        pynvml.NVML_ERROR_NO_PERMISSION: f"NVML does not permit {query} to this user; run it as root.",
     }
     return Unsupported(sentences.get(code, f"NVML does not answer {query}: {error}."))
 

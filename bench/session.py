@@ -40,9 +40,8 @@ MOST_ITERATIONS = 10_000
 #: long, and three of them at least, which fill caches and buffers; each block then has a lead-in of its own.
 _LEAN_WARMUP_S = 0.02
 
-#: Before a block the work runs untimed for so long, at least once: its threads sleep and the caches are another's after
-#: others' turns, which made the first iterations of nano models slower by 20 to 100 %. Work whose iterations are longer
-#: than the second figure hardly feels it, and does without.
+#: Before a block the work runs untimed for so long, at least once: after others' turns the first iterations of nano
+#: models were slower by 20 to 100 %. Work whose iterations take longer than the second figure does without.
 _LEAD_IN_S, _NO_LEAD_IN_S = 0.01, 0.5
 
 #: The size of a rehearsal before the measurement, and what takes long or cannot be had with a batch of one.
@@ -208,13 +207,16 @@ class Session:
     @contextmanager
     def under(self, wanted: Conditions) -> Iterator[None]:
         """Blocks within run under these conditions; afterwards everything is as before."""
-        plain = self.step
+        plain, watch = self.step, self._gpu_watch
+        self._gpu_watch = None if wanted.slowed else watch
         try:
             with conditions.machine(wanted):
                 self.step = conditions.changed(plain, wanted, self._device)
+                if wanted.lead_in_s:
+                    self._samples(wanted.lead_in_s)
                 yield
         finally:
-            self.step = plain
+            self.step, self._gpu_watch = plain, watch
 
     def dispatches(self) -> int | None:
         """Operators that an iteration calls; None where torch compiled it, which a look would undo."""

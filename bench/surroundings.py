@@ -1,12 +1,15 @@
-"""What runs beside a diagnosed point: the processes that load the machine, and the one that looks at its resources."""
+"""What runs beside a diagnosed point: processes that load or slow the machine, and one that looks at its resources."""
 
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from bench.antagonist import Antagonist
+from bench.clock_guard import ClockGuard
 from bench.executors.forking import Nursery
 from bench.executors.local import Child, ChildFailed
-from bench.interventions import Change, Conditions, Setting
+from bench.interventions import Change, Conditions, Lowered, Setting
 
 
 class Surroundings:
@@ -18,15 +21,37 @@ class Surroundings:
     def __init__(self, setting: Setting, nursery: Nursery | None, limit_s: float) -> None:
         self._setting, self._nursery, self._limit_s = setting, nursery, limit_s
         self._antagonists: dict[str, Antagonist] = {}
+        self._guard: ClockGuard | None = None
         self._gauges: Child | None = None
 
-    def loaded(self, change: Change) -> AbstractContextManager[None]:
-        """While the antagonist of the change works, if it has one."""
-        if change.antagonist is None:
-            return nullcontext()
-        if change.antagonist not in self._antagonists:
-            self._antagonists[change.antagonist] = Antagonist(change.antagonist, self._setting.cores[-1])
-        return self._antagonists[change.antagonist].wanted()
+    @contextmanager
+    def changed(self, change: Change) -> Iterator[Mapping[str, float]]:
+        """While the antagonist of the change works, or what it lowers is lowered.
+
+        Yields ln(rate with / rate without) of what was set, where that is known and need not be gauged. Raises
+        `Unsupported` where the GPU does not let itself be changed.
+        """
+        if change.antagonist is not None:
+            if change.antagonist not in self._antagonists:
+                self._antagonists[change.antagonist] = Antagonist(change.antagonist, self._setting.cores[-1])
+            with self._antagonists[change.antagonist].wanted():
+                yield {}
+        elif change.lowered is not None:
+            with self._lowered(change.lowered) as share:
+                yield {"power or thermal": math.log(share)} if change.lowered.what == "power" else {}
+        else:
+            yield {}
+
+    @contextmanager
+    def _lowered(self, wanted: Lowered) -> Iterator[float]:
+        self._guard = self._guard or ClockGuard(wanted.gpu)
+        try:
+            with self._guard.lowered(wanted.what, wanted.share) as share:
+                yield share
+        except ChildFailed:  # perhaps of the guard itself: the next one undoes at once what that has left
+            self._guard.close()
+            self._guard = ClockGuard(wanted.gpu)
+            raise
 
     def rates(self, under: Conditions) -> dict[str, float]:
         """Work a second that each resource gives now (`bench.gauges`), in a child of its own."""
@@ -45,8 +70,10 @@ class Surroundings:
         return rates
 
     def close(self) -> None:
-        """End every process."""
+        """End every process, and undo what is lowered."""
         for antagonist in self._antagonists.values():
             antagonist.close()
         if self._gauges is not None:
             self._gauges.kill()
+        if self._guard is not None:
+            self._guard.close()

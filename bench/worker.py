@@ -9,6 +9,7 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
     {"do": "block", ..., "under": {"threads": 1, ...}}       -> the same, under `bench.interventions.Conditions`
     {"do": "count"}                                          -> {"dispatches": 37}: operators that an iteration calls
     {"do": "gauge", "device": ..., "threads": 2, "under": {...}} -> {"rates": {...}}: what each resource gives now
+    {"do": "gpu", "device": ...}                             -> {"gpu": "GPU-..."}: its UUID; null where NVML tells none
     {"do": "kernels", "device": ..., "kernels": [{...}, ...]} -> {"seconds": [[...] or a reason, ...]}
     {"do": "refusals", "points": [{...}, ...], "settings": {...}} -> {"refusals": [null or a reason, ...]}
     {"do": "train", "axes": {...}, "settings": {...}}        -> {"trained": {...}}: a model to grade variants of
@@ -31,7 +32,7 @@ from typing import Any, TextIO
 
 import torch
 
-from bench import capabilities, ceilings, conditions, gauges, grading, host, kernels, subject
+from bench import capabilities, ceilings, conditions, gauges, grading, host, kernels, nvml, subject
 from bench.errors import Unsupported, UserError
 from bench.record import Value
 from bench.session import Session
@@ -116,6 +117,14 @@ def _gauge(request: dict[str, Any]) -> dict[str, Any]:
     return {"rates": gauges.of(request["device"], request["threads"]).rates(conditions.read(request.get("under")))}
 
 
+def _gpu(request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        with nvml.gpu(request["device"]) as found:
+            return {"gpu": found.uuid()}
+    except (Unsupported, nvml.GpuLost):
+        return {"gpu": None}
+
+
 def _kernels(request: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": kernels.measure([kernels.of(each) for each in request["kernels"]], request["device"])}
 
@@ -130,6 +139,7 @@ _ON_MACHINE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "fetch": _fetch,
     "ceiling": _ceiling,
     "gauge": _gauge,
+    "gpu": _gpu,
     "kernels": _kernels,
     "refusals": _refusals,
 }

@@ -2,7 +2,8 @@
 
 The elasticity of a resource is e = -d ln T / d ln R: by how many per cent time falls where the resource alone gives one
 per cent more. Where T depends on the rates of resources alone, twice of all of them halves it, so the elasticities sum
-to 1 (Euler's theorem on homogeneous functions). The sum is printed as a check of the method and never forced.
+to 1 (Euler's theorem on homogeneous functions). The sum is printed as a check of the method and never forced. A power
+limit, which is no rate of work, may bring it above 1.
 
 One intervention moves several rates at once (a thread fewer is less arithmetic and less cache), so ln T is fitted on
 all ln R jointly, by least squares weighted with the spread of each experiment. Resources that every experiment moved

@@ -55,6 +55,8 @@ PHRASES = {
     "fewer_dispatches": "compiling it",
     "fastest_products": "multiplying the same matrices by the fastest routines",
     "kept_memory": "keeping freed memory",
+    "lower_clock": "lowering the GPU's clock",
+    "lower_power": "lowering the power limit",
     "nothing": "changing nothing",
 }
 
@@ -182,13 +184,26 @@ def _saved(evidence: Evidence, name: str) -> bool:
     return found is not None and found.high is not None and found.high < 0 and found.share <= -LARGEST
 
 
+def _power(wall: str, evidence: Evidence) -> Proof:
+    """The elasticity to the power limit, which may speak for the wall and not against it: heat is no matter of it."""
+    tried = next((each for each in evidence.experiments if each.name == "lower_power"), None)
+    if tried is None:
+        return Proof("untested", "A power limit is lowered only where that is asked for (a GPU's, --try lower_power).")
+    if tried.reason is not None:
+        return Proof("untested", f"The power limit was not lowered: {tried.reason.rstrip('.')}.")
+    found = _resource("lower_power", "lower_clock")(wall, evidence)
+    if found.verdict == "contradicted":
+        return Proof("untested", f"{found.sentence} It is not the power limit; heat may hold it back all the same.")
+    return found
+
+
 def _untried(reason: str) -> Rule:
     return lambda _wall, _evidence: Proof("untested", f"{reason}.")
 
 
 #: How each wall is tested.
 RULES: Mapping[str, Rule] = {
-    "compute": _resource("fewer_threads", "cache_antagonist"),
+    "compute": _resource("fewer_threads", "lower_clock", "cache_antagonist"),
     "memory bandwidth": _resource("bandwidth_antagonist", "cache_antagonist", "fewer_threads"),
     "memory latency": _resource("bandwidth_antagonist", "fewer_threads"),
     "cache": _resource("fewer_threads", "cache_antagonist"),
@@ -200,7 +215,7 @@ RULES: Mapping[str, Rule] = {
     "input": _untried("No intervention here changes how its input is loaded"),
     "transfer": _untried("Nothing is transferred on a CPU, and no intervention changes it elsewhere"),
     "communication": _untried("No intervention here changes the link between ranks"),
-    "power or thermal": _untried("Clocks and power limits are not touched"),
+    "power or thermal": _power,
     "unexplained": _untried("No wall was named that could be tested"),
 }
 

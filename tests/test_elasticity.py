@@ -158,9 +158,12 @@ def test_a_kernel_falls_short_where_the_same_products_take_much_less(log, expect
     assert verdict("kernel", truth).verdict == "untested"
 
 
-@pytest.mark.parametrize(("log", "expected"), [(-0.7, "confirmed"), (-0.1, "contradicted"), (-0.2, "untested")])
-def test_fresh_memory_is_the_wall_where_keeping_it_saves_a_quarter(log, expected):
-    kept = experiment("kept_memory", {}, log, noise=0.1 if expected == "untested" else 0.003)
+@pytest.mark.parametrize(
+    ("log", "noise", "expected"),
+    [(-0.7, 0.003, "confirmed"), (-0.1, 0.003, "contradicted"), (-0.1, 0.3, "untested")],
+)
+def test_fresh_memory_is_the_wall_where_keeping_it_saves_a_quarter(log, noise, expected):
+    kept = experiment("kept_memory", {}, log, noise=noise)
     assert verdict("allocation", (0.5, 0.1, 0.0), kept).verdict == expected
     assert verdict("allocation", (0.5, 0.1, 0.0)).verdict == "untested"
 
@@ -177,6 +180,23 @@ def test_an_antagonist_that_took_no_bandwidth_is_not_taken_for_a_proof():
     found = proof("memory bandwidth", fit(made), made)
     assert found.verdict == "untested"
     assert "took little of its bandwidth" in found.sentence
+
+
+@pytest.mark.parametrize(("log", "expected"), [(0.15, "confirmed"), (0.0, "untested")])
+def test_a_lower_power_limit_speaks_for_that_wall_and_never_against_it_as_heat_is_another_matter(log, expected):
+    lowered = experiment("lower_power", {"power or thermal": math.log(0.75)}, log, noise=0.003)
+    found = verdict("power or thermal", (0.5, 0.3, 0.1), lowered)
+    assert found.verdict == expected
+    assert "owering the power limit" in found.sentence
+    assert ("heat may" in found.sentence) == (expected == "untested")
+
+
+def test_where_no_power_limit_was_lowered_the_sentence_says_how_to_ask_or_why_not():
+    assert "--try lower_power" in verdict("power or thermal", (0.5, 0.3, 0.1)).sentence
+    refused = Experiment("lower_power", [], {}, reason="NVML does not permit it to this user; run it as root.")
+    found = verdict("power or thermal", (0.5, 0.3, 0.1), refused)
+    assert found.verdict == "untested"
+    assert found.sentence == "The power limit was not lowered: NVML does not permit it to this user; run it as root."
 
 
 def test_where_nothing_could_be_tried_the_reason_is_told():

@@ -61,6 +61,7 @@ def test_on_one_core_threads_and_antagonists_are_impossible_and_the_rest_is_not(
     refused = {name: interventions.unavailable(name, setting((0,), 1)) for name in interventions.names()}
     assert {name for name, reason in refused.items() if reason} == {
         "fewer_threads", "more_threads", "bandwidth_antagonist", "cache_antagonist", "input",
+        "lower_clock", "lower_power",
     }  # fmt: skip
     assert "One core only" in refused["bandwidth_antagonist"]
 
@@ -193,6 +194,23 @@ def test_a_process_that_keeps_memory_takes_no_fresh_pages():
 
     assert last("keep") < 100
     assert last("plain") > 10_000
+
+
+def test_a_block_that_is_slowed_on_purpose_is_not_taken_for_a_disturbed_one(session, monkeypatch):
+    watch = object()  # it can watch over nothing
+    monkeypatch.setattr(session, "_gpu_watch", watch)
+    with session.under(Conditions(slowed=True)):
+        assert session.block("timed", 0, 0).samples_ns
+    assert session._gpu_watch is watch
+
+
+def test_the_work_runs_before_a_block_that_asks_for_a_lead_in(session, monkeypatch):
+    runs = []
+    monkeypatch.setattr(session, "step", lambda: runs.append(1))
+    with session.under(Conditions()):
+        assert not runs
+    with session.under(Conditions(lead_in_s=1e-6)):
+        assert runs
 
 
 def test_conditions_survive_the_pipe():

@@ -25,6 +25,8 @@ Examples:
   pinchpoint diagnose -s tiny -w prefill,decode  two points
   pinchpoint diagnose -b 8 --try fewer_dispatches
                                                  also compiled, which takes long
+  pinchpoint diagnose --device cuda --try lower_power
+                                                 as root: also at 3/4 of its power limit
 """
 
 
@@ -37,7 +39,12 @@ Examples:
     "--budget", type=click.FloatRange(1, 3600), default=25.0, show_default=True, help="seconds of experiments a point"
 )
 @click.option(
-    "--try", "asked", multiple=True, metavar="INTERVENTION", help="one that is tried only when asked: fewer_dispatches"
+    "--try",
+    "asked",
+    multiple=True,
+    metavar="INTERVENTION",
+    help="one that is tried only when asked: fewer_dispatches; lower_clock or lower_power, of a GPU by root, undone "
+    "however it ends",
 )
 @click.option(
     "-o", "--output", type=click.Choice(("table", "json")), default="table", show_default=True, help="what is printed"

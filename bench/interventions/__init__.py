@@ -36,7 +36,9 @@ class Conditions:
     `threads` is torch's number of threads and `cores` those that all threads of the process may run on (None: as they
     were). `extra_dispatches` empty operators are called after each iteration; `extra_share` is their number for each
     operator that an iteration calls itself, which is what a gauge of dispatching needs to know of them. With `products`
-    nothing but these runs in place of an iteration, each by the fastest routine that is here.
+    nothing but these runs in place of an iteration, each by the fastest routine that is here. `slowed` says that the
+    GPU's clock is low on purpose, so that the block is not discarded as a disturbed one. The work runs untimed for
+    `lead_in_s` seconds first.
     """
 
     threads: int | None = None
@@ -44,6 +46,17 @@ class Conditions:
     extra_dispatches: int = 0
     extra_share: float = 0.0
     products: tuple[Product, ...] = ()
+    slowed: bool = False
+    lead_in_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The `clock` (of the multiprocessors) or `power` (limit) of the GPU with this UUID, at a share of what it was."""
+
+    gpu: str
+    what: Literal["clock", "power"]
+    share: float
 
 
 @dataclass(frozen=True)
@@ -53,7 +66,8 @@ class Change:
     `antagonist` names what another process does during the block with the intervention. `axes` are those in which a
     second resident child differs, which then runs that block; times are compared by token. `left_out` is the share of
     an iteration that the block with the intervention does not run, and that counts as it was. With `keeps_memory` the
-    second child is one that does not give freed memory back. `null` changes nothing.
+    second child is one that does not give freed memory back. `lowered` is done by a process of its own, which undoes it
+    (`bench.clock_guard`). `null` changes nothing.
     """
 
     under: Conditions = Conditions()
@@ -62,6 +76,7 @@ class Change:
     axes: Mapping[str, Value] = field(default_factory=dict)
     left_out: float = 0.0
     keeps_memory: bool = False
+    lowered: Lowered | None = None
     null: bool = False
 
     @property
@@ -81,8 +96,8 @@ class Setting:
 
     `cores` are those that this process may use, the last of which an antagonist gets; `usable` how many of them a
     control group lets be busy at a time (None: all). `dispatches` counts the operators that an iteration calls,
-    `dispatch_s` is the time of an empty one in s, and `observation` what was seen of an iteration; None where that is
-    not known.
+    `dispatch_s` is the time of an empty one in s, `observation` what was seen of an iteration, and `gpu` the UUID by
+    which NVML knows the GPU that the point runs on. Each is None where it is not known.
     """
 
     device: str
@@ -95,6 +110,7 @@ class Setting:
     linux: bool = True
     usable: int | None = None
     observation: Observation | None = None
+    gpu: str | None = None
 
     @property
     def on_cpu(self) -> bool:

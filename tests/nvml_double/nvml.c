@@ -18,6 +18,10 @@
  *   NVML_DOUBLE_GPUS         how many GPUs (default 1); GPU i draws i + 1 times the script's power
  *   NVML_DOUBLE_SLOW_READS   how many readings of the SM clock, from the first on, answer 900 MHz (default 0)
  *   NVML_DOUBLE_OTHER_PID    a second process on each GPU (default: none)
+ *   NVML_DOUBLE_STATE        file of a line `limit clock` for each GPU: the power limit that is set in mW, and the MHz
+ *                            that its clock is locked to (0: free); it outlives the process, as a GPU's settings do
+ *   NVML_DOUBLE_PERMITTED    how many settings are permitted to this process, the first ones (default: all)
+ *   NVML_DOUBLE_LEAST_W      the least power limit that may be set (default 100)
  *   NVML_DOUBLE_PID          the one process on each GPU, which holds 1 GiB (default: the calling process)
  */
 #include <math.h>
@@ -29,7 +33,7 @@
 #include <unistd.h>
 
 enum {
-    SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
+    SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
     GPU_IS_LOST = 15, MOST_LINES = 20000, MOST_GPUS = 8, FIELD_POWER_AVERAGE = 185, FIELD_POWER_INSTANT = 186
 };
 
@@ -50,6 +54,7 @@ static int references, lines, steps;
 static double seconds[MOST_LINES], watts[MOST_LINES], joules[MOST_LINES];  /* joules: integral up to that line */
 static double start_s = NAN, tick_s, average_s, duty, reset_s, freeze_s, scale, lost_s;
 static unsigned gpus;
+static unsigned limits_mW[MOST_GPUS], locks_MHz[MOST_GPUS];
 
 static double number(const char *name, double otherwise) {
     const char *text = getenv(name);
@@ -119,6 +124,38 @@ static int answers(const Device *device, const char *what) {
     int status = check(device);
     if (status != SUCCESS) return status;
     return unsupported && strstr(unsupported, what) ? NOT_SUPPORTED : SUCCESS;
+}
+
+static void read_state(void) {
+    const char *path = getenv("NVML_DOUBLE_STATE");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    for (int i = 0; i < MOST_GPUS; i++) {
+        if (!limits_mW[i]) limits_mW[i] = 350000;
+        if (file && fscanf(file, "%u %u", &limits_mW[i], &locks_MHz[i]) != 2) break;
+    }
+    if (file) fclose(file);
+}
+
+/* Whole or not at all: another process may be reading it. */
+static void write_state(void) {
+    const char *path = getenv("NVML_DOUBLE_STATE");
+    char fresh[4096];
+    if (!path) return;
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    FILE *file = fopen(fresh, "w");
+    for (int i = 0; file && i < MOST_GPUS; i++) fprintf(file, "%u %u\n", limits_mW[i], locks_MHz[i]);
+    if (file && !fclose(file)) rename(fresh, path);
+}
+
+static int set(const Device *device, unsigned *values, unsigned value) {
+    static int settings;
+    int status = check(device);
+    if (status != SUCCESS) return status;
+    if (settings++ >= number("NVML_DOUBLE_PERMITTED", INFINITY)) return NO_PERMISSION;
+    read_state();
+    values[device->index] = value;
+    write_state();
+    return SUCCESS;
 }
 
 static int put(char *to, unsigned size, const char *text) {
@@ -219,7 +256,9 @@ int nvmlDeviceGetUtilizationRates(Device *device, Utilization *rates) {
 
 int nvmlDeviceGetClockInfo(Device *device, unsigned type, unsigned *megahertz) {
     static int readings;
+    read_state();
     *megahertz = type == 2 ? 1215 : 1410;  /* NVML_CLOCK_MEM is 2 */
+    if (type != 2 && check(device) == SUCCESS && locks_MHz[device->index]) *megahertz = locks_MHz[device->index];
     if (type != 2 && readings++ < (int)number("NVML_DOUBLE_SLOW_READS", 0)) *megahertz = 900;
     return answers(device, "clocks");
 }
@@ -245,9 +284,38 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(Device *device, unsigned long long
 }
 
 int nvmlDeviceGetPowerManagementLimit(Device *device, unsigned *milliwatts) {
-    *milliwatts = 350000;
+    read_state();
+    *milliwatts = check(device) == SUCCESS ? limits_mW[device->index] : 0;
     return check(device);
 }
+
+int nvmlDeviceGetPowerManagementLimitConstraints(Device *device, unsigned *least, unsigned *most) {
+    *least = (unsigned)(1e3 * number("NVML_DOUBLE_LEAST_W", 100));
+    *most = 400000;
+    return check(device);
+}
+
+int nvmlDeviceSetPowerManagementLimit(Device *device, unsigned milliwatts) {
+    unsigned least, most;
+    nvmlDeviceGetPowerManagementLimitConstraints(device, &least, &most);
+    return milliwatts < least || milliwatts > most ? INVALID_ARGUMENT : set(device, limits_mW, milliwatts);
+}
+
+/* Steps of 15 MHz, the fastest first, for the fastest memory clock alone. */
+int nvmlDeviceGetSupportedGraphicsClocks(Device *device, unsigned memory_megahertz, unsigned *count, unsigned *clocks) {
+    unsigned room = *count;
+    if (memory_megahertz != 1593) return NOT_FOUND;
+    *count = (1755 - 210) / 15 + 1;
+    if (!clocks || room < *count) return INSUFFICIENT_SIZE;
+    for (unsigned i = 0; i < *count; i++) clocks[i] = 1755 - 15 * i;
+    return answers(device, "clocks");
+}
+
+int nvmlDeviceSetGpuLockedClocks(Device *device, unsigned least, unsigned most) {
+    return least > most ? INVALID_ARGUMENT : set(device, locks_MHz, most);
+}
+
+int nvmlDeviceResetGpuLockedClocks(Device *device) { return set(device, locks_MHz, 0); }
 
 int nvmlDeviceGetPowerManagementDefaultLimit(Device *device, unsigned *milliwatts) {
     *milliwatts = 400000;
