@@ -26,13 +26,16 @@ from bench.points import Point, point
 from bench.record import Block, Experiment, Value, block_of, observation_of
 from bench.spec import SETTING_DEFAULTS
 from bench.surroundings import Surroundings
+from bench.trial import Trial
 
-#: Fresh processes: an interval takes 6, and one or two may be lost.
-PROCESSES = 8
+#: Fresh processes, and the fewest that a 95 % interval takes (`bench.intervals`): one or two may be lost.
+PROCESSES, FEWEST = 8, 6
 #: Rounds of a process: each is an interval's fill of blocks, so more of them tell little that is new.
 MOST_ROUNDS = 6
 #: Seconds for all experiments of a point, once its first process has started.
 BUDGET_S = 25.0
+#: A process that keeps memory warms up for so long: its heap grows until there is room for every tensor.
+_KEPT_WARMUP_S = 0.6
 #: For so many interventions there is one null experiment, which makes them a quarter of all (Coz, SOSP 2015, lets a
 #: quarter of its experiments change nothing too).
 _PER_NULL = 3
@@ -53,24 +56,6 @@ class Outcome:
     reports: list[dict[str, Any]]
     blocks: list[Block]
     failed: ChildFailed | None = None
-
-
-@dataclass
-class _Trial:
-    """An experiment while it runs."""
-
-    name: str
-    change: Change
-    logs: list[float] = field(default_factory=list)
-    processes: list[int] = field(default_factory=list)
-    rate_logs: dict[str, list[float]] = field(default_factory=dict)
-    reason: str | None = None
-
-    def done(self) -> Experiment:
-        if self.reason is not None:
-            return Experiment(self.name, [], {}, self.change.null, self.reason)
-        rates = {resource: median(logs) for resource, logs in self.rate_logs.items()}
-        return Experiment(self.name, self.logs, rates, self.change.null, None, self.processes, self.rate_logs)
 
 
 @dataclass
@@ -101,7 +86,7 @@ class Diagnosis:
         self._nursery: Nursery | None = None
         self._children: list[Child] = []
         self._beside: Surroundings | None = None
-        self._trials: list[_Trial] = []
+        self._trials: list[Trial] = []
         self._refused: list[Experiment] = []
         self._reports: list[dict[str, Any]] = []
         self._blocks: list[Block] = []
@@ -115,7 +100,7 @@ class Diagnosis:
         try:
             if sys.platform.startswith("linux") and self.point.axes["device"] in ("auto", "cpu"):
                 self._nursery = None if host.describe()["accelerator"] else Nursery()
-            while self._process < self.processes and (not self._process or time.monotonic() < self._ends_s):
+            while self._process < self.processes and (not self._process or not self._over()):
                 self._one_process()
         except ChildFailed as lost:
             if not self._process:  # not even the first one started
@@ -151,10 +136,10 @@ class Diagnosis:
                     trial.reason = f"{failed.status}: {failed.reason}"
         started_s = time.monotonic() - began
         round_ = 0
-        while round_ < self._rounds and (not round_ or time.monotonic() < self._ends_s):
+        while round_ < self._rounds and (not round_ or not self._over()):
             round_began = time.monotonic()
             for _, trial in turns([round_], lambda _: self._live(), self._random):
-                if trial.logs and time.monotonic() > self._ends_s:
+                if trial.logs and self._over():
                     continue
                 self.notify(self._done, self._total(), trial.name.replace("_", " "))
                 try:
@@ -172,6 +157,10 @@ class Diagnosis:
             each.kill()
         self._children.clear()
 
+    def _over(self) -> bool:
+        """Whether the time is used up: where an interval takes more processes, they get as much time again."""
+        return time.monotonic() > self._ends_s + self.budget_s * (self._process < FEWEST)
+
     def _affordable(self, start_s: float, round_s: float) -> int:
         """Rounds of a process that leave as much time to each of the others, which start in about as many seconds.
 
@@ -180,7 +169,7 @@ class Diagnosis:
         share_s = (self._ends_s - time.monotonic()) / (self.processes - self._process)
         return min(max(int((share_s - start_s) / max(round_s, 1e-6)) + 1, 1), MOST_ROUNDS)
 
-    def _live(self) -> list[_Trial]:
+    def _live(self) -> list[Trial]:
         return [trial for trial in self._trials if trial.reason is None]
 
     def _total(self) -> int:
@@ -198,7 +187,9 @@ class Diagnosis:
         try:
             child.ask(None, self._limit_s)
             settings = self._settings | {"lean": change is not None or bool(self._reports)}
-            settings["keep_memory"] = change is not None and change.keeps_memory
+            if change is not None and change.keeps_memory:
+                child.ask({"do": "keep_memory"}, self._limit_s)
+                settings["lean_warmup"] = _KEPT_WARMUP_S
             self._report = child.ask({"do": "build", "axes": wanted.axes, "settings": settings}, self._limit_s)["built"]
         except ChildFailed:
             self._drop(child)
@@ -232,11 +223,11 @@ class Diagnosis:
         )
         self._beside = Surroundings(self._setting, self._nursery, self._limit_s)
         if self.choose is not None:
-            self._trials += [_Trial(name, change) for name, change in self.choose(self._report).items()]
+            self._trials += [Trial(name, change) for name, change in self.choose(self._report).items()]
         else:
             self._intervene(self._setting)
         nulls = max(round(len(self._trials) / _PER_NULL), 1)
-        self._trials += [_Trial(_NULL, interventions.change(_NULL, self._setting)) for _ in range(nulls)]
+        self._trials += [Trial(_NULL, interventions.change(_NULL, self._setting)) for _ in range(nulls)]
 
     def _intervene(self, setting: Setting) -> None:
         """Every intervention but those that are not asked for, each as a trial or with the reason why it is none."""
@@ -245,11 +236,11 @@ class Diagnosis:
                 continue
             reason = interventions.unavailable(name, setting)
             if reason is None:
-                self._trials.append(_Trial(name, interventions.change(name, setting)))
+                self._trials.append(Trial(name, interventions.change(name, setting)))
             else:
                 self._refused.append(Experiment(name, [], {}, reason=reason))
 
-    def _pair(self, trial: _Trial, child: Child, others: Mapping[str, tuple[Child, int]]) -> None:
+    def _pair(self, trial: Trial, child: Child, others: Mapping[str, tuple[Child, int]]) -> None:
         """A block with the intervention and one without, in random order; then the same of what the machine gives.
 
         Raises `Unsupported` where the machine does not let it be changed.

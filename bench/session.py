@@ -97,8 +97,6 @@ class Session:
         threads = devices.set_threads(axes["threads"])
         if not self._lean:
             self._rehearse()
-        if self._settings.get("keep_memory"):
-            host.keep_freed_memory()
         if limit_B := self._settings.get("memory_limit_B"):
             devices.limit_memory(self._device, int(limit_B))
         torch.manual_seed(int(axes["seed"]))
@@ -121,8 +119,8 @@ class Session:
         else:
             self._model = made.model
         with self._memory("warmup", facts):
-            limit_s = float(self._settings["warmup_limit"])
-            warmup = warm_up(self._time, min(limit_s, _LEAN_WARMUP_S) if self._lean else limit_s)
+            limit_s, lean_s = (float(self._settings.get(n, _LEAN_WARMUP_S)) for n in ("warmup_limit", "lean_warmup"))
+            warmup = warm_up(self._time, min(limit_s, lean_s) if self._lean else limit_s)
         self._iteration_s = warmup.iteration_s
         self._block_iterations = _iterations(float(self._settings["block_seconds"]), warmup.iteration_s)
         short = warmup.iteration_s < _NO_LEAD_IN_S

@@ -10,6 +10,7 @@ It reads one JSON request a line on stdin and answers with one JSON line on the 
     {"do": "count"}                                          -> {"dispatches": 37}: operators that an iteration calls
     {"do": "gauge", "device": ..., "threads": 2, "under": {...}} -> {"rates": {...}}: what each resource gives now
     {"do": "gpu", "device": ...}                             -> {"gpu": "GPU-..."}: its UUID; null where NVML tells none
+    {"do": "keep_memory"}                                    -> {"keeps_memory": true}: freed memory is not given back
     {"do": "kernels", "device": ..., "kernels": [{...}, ...]} -> {"seconds": [[...] or a reason, ...]}
     {"do": "refusals", "points": [{...}, ...], "settings": {...}} -> {"refusals": [null or a reason, ...]}
     {"do": "train", "axes": {...}, "settings": {...}}        -> {"trained": {...}}: a model to grade variants of
@@ -125,6 +126,11 @@ def _gpu(request: dict[str, Any]) -> dict[str, Any]:
         return {"gpu": None}
 
 
+def _keep_memory(_request: dict[str, Any]) -> dict[str, Any]:
+    host.keep_freed_memory()
+    return {"keeps_memory": True}
+
+
 def _kernels(request: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": kernels.measure([kernels.of(each) for each in request["kernels"]], request["device"])}
 
@@ -140,6 +146,7 @@ _ON_MACHINE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "ceiling": _ceiling,
     "gauge": _gauge,
     "gpu": _gpu,
+    "keep_memory": _keep_memory,
     "kernels": _kernels,
     "refusals": _refusals,
 }

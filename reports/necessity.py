@@ -47,14 +47,17 @@ def level(operator: Operator, observation: Observation, rates: Rates) -> str:
     """The nearest level that holds what is touched between two uses of the operands, or the memory behind them all.
 
     A product's weights are used once in an iteration, which touches its whole working set in between, unless they came
-    faster than memory delivers; other operators read what was just written.
+    faster than memory delivers. Other operators read what was just written: in a module by the call before, outside of
+    modules by a sweep over all tensors, as an optimizer makes it.
     """
     sizes = caches(observation)
     if not sizes:
         return MEMORY
     touched = float(operator.largest_B)
     if operator.kind not in ("product", "gather") and operator.bytes_moved:
-        touched = max(touched, operator.bytes_moved / max(operator.calls, 1.0))
+        swept = operator.bytes_moved if not operator.module else 0.0
+        a_call = operator.bytes_moved / max(operator.calls, 1.0)
+        touched = max(touched, a_call, min(swept, observation.working_set_B))
     between = max(touched, observation.working_set_B) if operator.kind in _ONCE_AN_ITERATION else touched
     if between > sizes[-1][1] >= touched and _faster_than_memory(operator, rates):
         between = touched

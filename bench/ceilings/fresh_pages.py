@@ -1,25 +1,28 @@
-"""What memory costs that the system has to hand out anew: a page is mapped, cleared at its first touch, and given back.
+"""What memory costs that the system hands out anew: it clears each page when that is first touched.
 
 C libraries return freed memory to the system, large blocks at once, so a tensor that is made in each iteration may lie
-on fresh pages each time.
+on fresh pages each time. Giving pages back costs time as well, which is not in the figure.
 """
 
 import mmap
-import time
+from functools import partial
+from statistics import median
 
 import torch
 
 from bench import devices
 from bench.ceilings import Ceiling, Setting, missing
-from bench.ceilings._race import Contender, as_duration, fastest
+from bench.intervals import median_interval
+from bench.stopwatch import time_iterations
 
 LABEL = "fresh page"
-#: Touching 4,096 pages takes some 5 ms, against 50 ns to read the clock.
+#: Writing to so much fresh memory takes some 5 ms, against 50 ns to read the clock; and it is measured so often.
 SIZE_B = 2**24
+ROUNDS = 15
 
 
 def measure(setting: Setting) -> dict[str, Ceiling]:
-    """Seconds from mapping to unmapping for each page fault, which of a huge page is one."""
+    """Seconds of each page fault, which of a huge page is one: filling fresh memory less filling the same again."""
     try:
         import resource
     except ImportError:
@@ -27,22 +30,15 @@ def measure(setting: Setting) -> dict[str, Ceiling]:
     if devices.resolve(setting.device).type != "cpu":
         return {"fresh_page_s": missing(LABEL, "s", -1, "torch keeps the memory of a GPU that tensors leave.")}
     devices.set_threads(setting.threads)
-    faults = 0
-
-    def once() -> float:
-        nonlocal faults
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        began = time.perf_counter()
-        memory = mmap.mmap(-1, SIZE_B)
-        pages = torch.frombuffer(memory, dtype=torch.uint8)
-        pages[:: mmap.PAGESIZE].fill_(1)
-        del pages
-        memory.close()
-        passed = time.perf_counter() - began
-        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-        return passed
-
-    once()
-    how = f"map, touch and unmap {SIZE_B >> 20} MiB: {faults} faults"
-    contender = Contender(lambda iterations: [once() for _ in range(iterations)], max(faults, 1))
-    return {"fresh_page_s": as_duration(fastest({how: contender}), LABEL, how)}
+    found = []
+    for _ in range(ROUNDS):
+        with mmap.mmap(-1, SIZE_B) as memory:
+            tensor = torch.frombuffer(memory, dtype=torch.uint8)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            fresh_ns, *again_ns = time_iterations(partial(tensor.fill_, 1), 4)
+            faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+            found.append((fresh_ns - median(again_ns)) / 1e9 / max(faults, 1))
+            del tensor
+    value, low, high = median_interval(found)
+    how = f"fill {SIZE_B >> 20} MiB of fresh memory, less filling it again: {faults} faults"
+    return {"fresh_page_s": Ceiling(value, "s", -1, LABEL, low, high, ROUNDS, how=how)}

@@ -81,13 +81,13 @@ class Change:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether a second child runs it."""
-        return bool(self.axes) or self.keeps_memory
+        """Whether a second child runs it: other work, or what would change where the first one finds memory."""
+        return bool(self.axes) or bool(self.under.products) or self.keeps_memory
 
     @property
     def moves_rates(self) -> bool:
         """Whether it changes what the machine gives; otherwise it changes the work, or nothing."""
-        return not self.elsewhere and not self.under.products and not self.null
+        return not self.elsewhere and not self.null
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tests.known_walls.waiting import loaded
 
 Part = Callable[[Machine], Callable[[], object]]
 #: A mixture lasts about that long, a part is repeated at least once.
-_LENGTH_S = 0.03
+_LENGTH_S = 0.012
 
 
 def _compute(_machine: Machine) -> Callable[[], object]:
