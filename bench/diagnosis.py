@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from bench import assembly, environment, host, interventions
+from bench import assembly, environment, host, interventions, planning
 from bench.errors import Unsupported
 from bench.executors.forking import Nursery
 from bench.executors.local import Child, ChildFailed, cache_folder
@@ -83,6 +83,7 @@ class Diagnosis:
         self._settings: dict[str, Any] = {**SETTING_DEFAULTS, **self.settings}
         self._limit_s = float(self._settings["time_limit"])
         self._settings |= {"corpus": self.corpus, "cache": str(cache_folder()), "inputs": asdict(self.inputs)}
+        self._machine = host.describe()
         self._nursery: Nursery | None = None
         self._children: list[Child] = []
         self._beside: Surroundings | None = None
@@ -99,7 +100,7 @@ class Diagnosis:
         failed = None
         try:
             if sys.platform.startswith("linux") and self.point.axes["device"] in ("auto", "cpu"):
-                self._nursery = None if host.describe()["accelerator"] else Nursery()
+                self._nursery = None if self._machine["accelerator"] else Nursery()
             while self._process < self.processes and (not self._process or not self._over()):
                 self._one_process()
         except ChildFailed as lost:
@@ -129,8 +130,12 @@ class Diagnosis:
         others: dict[str, tuple[Child, int]] = {}
         for trial in self._live():
             if trial.change.elsewhere:
+                wanted = point(self.point.axes | dict(trial.change.axes))
+                if planning.memory_B(wanted, self.inputs) > planning.shared_memory_B(self._machine):
+                    trial.reason = "There is no memory for one more process beside those of the point."
+                    continue
                 try:
-                    other = self._start(point(self.point.axes | dict(trial.change.axes)), trial.change)
+                    other = self._start(wanted, trial.change)
                     others[trial.name] = other, int(self._report["tokens"])
                 except ChildFailed as failed:
                     trial.reason = f"{failed.status}: {failed.reason}"

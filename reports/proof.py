@@ -55,7 +55,7 @@ PHRASES = {
     "batch_scaling": "doubling the batch",
     "extra_dispatches": "more empty operators",
     "fewer_dispatches": "compiling it",
-    "fastest_products": "multiplying the same matrices by the fastest routines",
+    "fastest_products": "the fastest routines for its products",
     "kept_memory": "keeping freed memory",
     "lower_clock": "lowering the GPU's clock",
     "lower_power": "lowering the power limit",

@@ -59,6 +59,13 @@ def test_the_rate_of_dispatching_falls_as_operators_are_added_and_no_other():
     assert all(len(logs) == len(extra.logs) for logs in extra.rate_logs.values())
 
 
+def test_what_takes_another_process_is_left_out_where_there_is_no_memory_for_it(monkeypatch):
+    monkeypatch.setattr(diagnosis.planning, "shared_memory_B", lambda _: 2**20)
+    _, found = diagnose(processes=1)
+    refused = {each.name for each in found.experiments if each.reason and "no memory for one more" in each.reason}
+    assert {"batch_scaling", "kept_memory"} <= refused <= {"batch_scaling", "kept_memory", "fastest_products"}
+
+
 def test_plain_blocks_and_reports_are_those_of_a_record():
     _, found = diagnose()
     assert len(found.reports) == len({block.process for block in found.blocks})

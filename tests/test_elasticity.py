@@ -154,7 +154,7 @@ def test_a_kernel_falls_short_where_the_same_products_take_much_less(log, expect
     truth = (0.5, 0.4, 0.0)
     found = verdict("kernel", truth, experiment("fastest_products", {}, log, noise=0.003))
     assert found.verdict == expected
-    assert "by the fastest routines" in found.sentence.lower()
+    assert "the fastest routines for its products" in found.sentence.lower()
     assert verdict("kernel", truth).verdict == "untested"
 
 
