@@ -49,13 +49,13 @@ class Evidence:
 #: What an intervention does, as the subject of a sentence whose end is "cost 43 %" or "gained 4 %".
 PHRASES = {
     "bandwidth_antagonist": "loading the memory bus",
-    "cache_antagonist": "a busy core that spares the memory",
+    "cache_antagonist": "a core busy within its cache",
     "fewer_threads": "halving the threads",
     "more_threads": "doubling the threads",
     "batch_scaling": "doubling the batch",
     "extra_dispatches": "more empty operators",
     "fewer_dispatches": "compiling it",
-    "fastest_products": "the fastest routines for its products",
+    "fastest_products": "the fastest product routines",
     "kept_memory": "keeping freed memory",
     "lower_clock": "lowering the GPU's clock",
     "lower_power": "lowering the power limit",

@@ -154,7 +154,7 @@ def test_a_kernel_falls_short_where_the_same_products_take_much_less(log, expect
     truth = (0.5, 0.4, 0.0)
     found = verdict("kernel", truth, experiment("fastest_products", {}, log, noise=0.003))
     assert found.verdict == expected
-    assert "the fastest routines for its products" in found.sentence.lower()
+    assert "the fastest product routines" in found.sentence.lower()
     assert verdict("kernel", truth).verdict == "untested"
 
 
@@ -171,7 +171,7 @@ def test_fresh_memory_is_the_wall_where_keeping_it_saves_a_quarter(log, noise, e
 def test_the_sentence_says_what_each_experiment_cost():
     found = verdict("memory bandwidth", (0.0, math.log(1.43) / 0.5, 0.0))
     assert "Loading the memory bus cost 43 %" in found.sentence
-    assert "a busy core that spares the memory changed nothing" in found.sentence
+    assert "a core busy within its cache changed nothing" in found.sentence
 
 
 def test_an_antagonist_that_took_no_bandwidth_is_not_taken_for_a_proof():

@@ -111,7 +111,7 @@ def _print_experiments(console: Any, experiments: Sequence[Experiment]) -> None:
             refused.append(f"{each.name.replace('_', ' ')}: {each.reason}")
             continue
         bounds = "" if found.low is None else f" [{units.change(found.low)}, {units.change(found.high or 0.0)}]"
-        moved = ", ".join(f"{name} {units.change(rate)}" for name, rate in each.rates.items() if abs(rate) >= 0.08)
+        moved = "\n".join(f"{name} {units.change(rate)}" for name, rate in each.rates.items() if abs(rate) >= 0.08)
         table.add_row(PHRASES.get(each.name, each.name), f"{units.change(found.value)}{bounds}", moved)
     if table.row_count:
         console.print(table)

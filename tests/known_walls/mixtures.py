@@ -1,7 +1,11 @@
-"""Mixtures of two pure parts in known proportions: each part is timed alone, in the process that runs the mixture."""
+"""Mixtures of two pure parts in known proportions: a clock between the parts, in the process that runs the mixture.
+
+Parts timed apart are no truth: operators are slower after a sleep, and find other caches after a stream.
+"""
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 from statistics import median
 
@@ -15,6 +19,8 @@ from tests.known_walls.waiting import loaded
 Part = Callable[[Machine], Callable[[], object]]
 #: A mixture lasts about that long, a part is repeated at least once.
 _LENGTH_S = 0.012
+#: Iterations that tell the true shares.
+_LOOKS = 40
 
 
 def _compute(_machine: Machine) -> Callable[[], object]:
@@ -62,7 +68,7 @@ def make(first: str, second: str, random: Random, machine: Machine) -> Case:
     steps = [PARTS[name](machine) for name in (first, second)]
     alone = [_alone_s(step) for step in steps]
     counts = [max(round(_LENGTH_S * share / each), 1) for share, each in zip((wanted, 1 - wanted), alone, strict=True)]
-    seconds = [count * each for count, each in zip(counts, alone, strict=True)]
+    seconds = _within_s(steps, counts)
 
     def step() -> None:
         for part, count in zip(steps, counts, strict=True):
@@ -76,3 +82,16 @@ def make(first: str, second: str, random: Random, machine: Machine) -> Case:
 def _alone_s(step: Callable[[], object]) -> float:
     time_iterations(step, 3)
     return median(time_iterations(step, 15)) / 1e9
+
+
+def _within_s(steps: list[Callable[[], object]], counts: list[int]) -> list[float]:
+    """Median seconds of each part while the mixture runs."""
+    seen: list[list[float]] = []
+    for _ in range(_LOOKS):
+        marks = [time.perf_counter()]
+        for part, count in zip(steps, counts, strict=True):
+            for _ in range(count):
+                part()
+            marks.append(time.perf_counter())
+        seen.append([end - start for start, end in pairwise(marks)])
+    return [median(each) for each in zip(*seen, strict=True)]
