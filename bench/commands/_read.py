@@ -1,11 +1,19 @@
 """Reading the records that a command is about from its STORE arguments."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.errors import UserError
 from bench.record import Record
+
+if TYPE_CHECKING:
+    from bench.store import Run
+
+#: Runs that try single points and advise on them.
+_BESIDE = ("diagnose", "advise")
 
 run_option = click.option(
     "--run", default="latest", show_default=True, metavar="latest|all|RUN", help="which runs of each store"
@@ -14,6 +22,7 @@ run_option = click.option(
 
 def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
     """The records of the chosen runs of all stores, and a title. Raises `UserError` where there is nothing to show."""
+    from bench.joining import joined
     from bench.opening import open_store
     from bench.runs import records as records_of
 
@@ -23,15 +32,22 @@ def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
         with open_store(where) as store:
             measured = store.measured()
             runs = [r for r in store.runs() if r.run in measured]
-            chosen = runs if run == "all" else runs[-1:] if run == "latest" else [r for r in runs if r.run == run]
+            chosen = _latest(runs) if run == "latest" else [r for r in runs if run in ("all", r.run)]
             if not chosen and runs:
                 raise UserError(f"{where} has no run '{run}'.", f"It has: {', '.join(r.run for r in runs)}.")
-            for each in chosen:
-                names.append(each.name)
-                found += records_of(store, each)
+            of_runs = [records_of(store, each) for each in chosen]
+            shown = joined(of_runs) if run == "latest" else [record for kept in of_runs for record in kept]
+            names += [each.name for each in chosen if each.run in {record.run for record in shown}]
+            found += shown
     if not found:
         raise UserError(f"There is no record in {', '.join(stores)} yet.", "Measure first: pinchpoint sweep.")
     return found, f"pinchpoint: {', '.join(dict.fromkeys(names))}"
+
+
+def _latest(runs: "Sequence[Run]") -> "list[Run]":
+    """The newest run that only measured, and all those whose proofs and advice may be about its points."""
+    measured = [each.run for each in runs if each.name not in _BESIDE][-1:]
+    return [each for each in runs if each.name in _BESIDE or each.run in measured]
 
 
 def folder_of(where: str) -> Path:

@@ -95,7 +95,7 @@ def _missing(records: Sequence[Record]) -> str:
 def _points(study: Study, verdicts: Sequence[Verdict]) -> Table:
     identity = tables.Identity(study, but=tables.unsaid(each.record for each in verdicts))
     ceilings = dict.fromkeys(kind for each in verdicts for kind in each.reached)
-    tried = any(each.record.experiments for each in verdicts)
+    tried = any(not experiment.null for each in verdicts for experiment in each.record.experiments)
     columns = [
         *identity.columns,
         Column("wall"),
