@@ -16,7 +16,7 @@ from reports import elasticity, labels, proof, roofline
 from reports.bottleneck import Attribution, of_record
 from reports.study import values
 from reports.wall_words import in_words
-from reports.walls import DESCRIPTIONS, Remedy, Wall
+from reports.walls import DESCRIPTIONS, MORE_THREADS, Remedy, Wall
 
 Proof = Literal["confirmed", "contradicted", "untested"]
 
@@ -214,7 +214,14 @@ def remedies(wall: str, record: Record) -> tuple[str, ...]:
         for remedy in DESCRIPTIONS[_known(wall)].remedies
         if remedy.training in (None, trains)
         and (remedy.axis not in labels.VARIANT_AXES or axes[remedy.axis] == DEFAULTS[remedy.axis])
+        and not (remedy is MORE_THREADS and _all_cores(record))
     )
+
+
+def _all_cores(record: Record) -> bool:
+    """Whether the point has a thread for each core that it may use."""
+    seen = record.observation
+    return seen is not None and seen.threads >= seen.cores
 
 
 def meaning(wall: str) -> str:

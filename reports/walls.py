@@ -54,7 +54,7 @@ _QUANTIZE = Remedy(
 _STRUCTURED = Remedy("prune_scheme", "structured pruning: whole units go, and with them their arithmetic and bytes")
 _COMPILE = Remedy("compile", "compiled: several operators become one, which reads and writes once")
 _KV_CACHE = Remedy("kv_cache", "bf16 or int8: a smaller KV cache to read for each token", training=False)
-_MORE_THREADS = Remedy("threads", "as many as there are cores")
+MORE_THREADS = Remedy("threads", "as many as there are cores")
 _FEWER_THREADS = Remedy("threads", "fewer: where work is small, sharing it out costs more than it saves")
 _FACTORIZE = Remedy("factorize", "low-rank factors: fewer weights in each linear layer")
 _WORKERS = Remedy(None, "prepare batches in loader workers, ahead of the iteration that needs them")
@@ -64,7 +64,7 @@ DESCRIPTIONS: Mapping[Wall, Description] = {
     "compute": Description(
         "The arithmetic units are busy: no other part of the machine could make it faster.",
         "{subject} waits for arithmetic: it reaches {of_peak} of this machine's {dtype} peak.",
-        (_LOWER_PRECISION, _STRUCTURED, _QUANTIZE, _FACTORIZE, _MORE_THREADS),
+        (_LOWER_PRECISION, _STRUCTURED, _QUANTIZE, _FACTORIZE, MORE_THREADS),
     ),
     "memory bandwidth": Description(
         "Data come from main memory as fast as it delivers them; the arithmetic waits.",
@@ -76,7 +76,7 @@ DESCRIPTIONS: Mapping[Wall, Description] = {
         "{subject} waits for single places in memory: {places} scattered reads take {share} of its time.",
         (
             Remedy("vocabulary", "a smaller vocabulary: a table that fits the cache"),
-            _MORE_THREADS,
+            MORE_THREADS,
             Remedy("precision", "bf16: a smaller table"),
             Remedy(None, "sort the places before reading them"),
         ),
@@ -106,7 +106,7 @@ DESCRIPTIONS: Mapping[Wall, Description] = {
     "cache": Description(
         "The data fit the processor's caches, and come from there as fast as those deliver them.",
         "{subject} waits for the processor's cache: moving data that fit there takes {share} of its time.",
-        (_COMPILE, _LOWER_PRECISION, _MORE_THREADS),
+        (_COMPILE, _LOWER_PRECISION, MORE_THREADS),
     ),
     "dispatch": Description(
         "Starting operators takes longer than what they do.",
@@ -121,7 +121,7 @@ DESCRIPTIONS: Mapping[Wall, Description] = {
     "parallelism": Description(
         "Cores stand idle, because a stage runs on one core or threads wait for each other.",
         "{subject} leaves cores idle: {busy} of {threads} work on average, and waiting takes {share} of its time.",
-        (_MORE_THREADS, _LARGER_BATCH, Remedy(None, "take the serial stage or the lock out of the iteration")),
+        (MORE_THREADS, _LARGER_BATCH, Remedy(None, "take the serial stage or the lock out of the iteration")),
     ),
     "input": Description(
         "The next batch is not there when it is needed.",

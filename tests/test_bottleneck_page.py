@@ -102,6 +102,14 @@ def test_what_helps_against_a_wall_is_something_that_the_work_can_have():
     assert not any("accumulation" in words or "checkpointing" in words for words in decode)
 
 
+def test_more_threads_are_no_remedy_where_each_core_has_one():
+    record = observed()
+    few = replace(record, observation=replace(record.observation, threads=1, cores=4))
+    full = replace(record, observation=replace(record.observation, threads=4, cores=4))
+    assert any("as many as there are cores" in words for words in verdict.remedies("parallelism", few))
+    assert not any("as many as there are cores" in words for words in verdict.remedies("parallelism", full))
+
+
 def test_failures_are_left_out():
     failed = observations.observed(factories.record(batch_size=8))
     failed = replace(failed, status="oom", reason="too large", metrics={}, blocks=[])
