@@ -10,14 +10,13 @@ import ctypes
 import mmap
 import os
 import select
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 from bench.ceilings import _caches
-from bench.executors.local import ChildFailed
+from bench.executors.companion import Companion
 
 Kind = Literal["memory", "cache"]
 
@@ -45,14 +44,7 @@ class Antagonist:
     """
 
     def __init__(self, kind: Kind, core: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bench.antagonist", kind, str(core)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends it
-            bufsize=0,
-        )
+        self._companion = Companion("bench.antagonist", [kind, str(core)], "loads the machine", _START_S, mute=True)
         self.copied = 0
         try:
             self._answer()
@@ -63,7 +55,7 @@ class Antagonist:
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._process.pid
+        return self._companion.pid
 
     @contextmanager
     def wanted(self) -> Iterator[None]:
@@ -75,34 +67,15 @@ class Antagonist:
             self._tell(b"0")
 
     def _tell(self, wish: bytes) -> None:
-        assert self._process.stdin is not None
-        try:
-            os.write(self._process.stdin.fileno(), wish)
-        except OSError:
-            raise _gone() from None
+        self._companion.tell(wish)
         self._answer()
 
     def _answer(self) -> None:
-        assert self._process.stdout is not None
-        pipe = self._process.stdout
-        if not select.select([pipe], [], [], _START_S)[0]:
-            raise _gone()
-        line = pipe.readline()
-        if not line:
-            raise _gone()
-        self.copied = int(line)
+        self.copied = int(self._companion.answer())
 
     def close(self) -> None:
         """End it, whatever it does."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def _gone() -> ChildFailed:
-    return ChildFailed("crashed", "the process that loads the machine has ended")
+        self._companion.close()
 
 
 def serve(kind: Kind) -> None:

@@ -15,7 +15,6 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -25,7 +24,8 @@ from typing import Any
 
 from bench import files, nvml
 from bench.errors import Unsupported, UserError
-from bench.executors.local import ChildFailed, cache_folder
+from bench.executors.companion import Companion
+from bench.executors.local import cache_folder
 
 #: A clock changes within some tens of milliseconds; nvbench pauses 50 ms for one to recover.
 SETTLE_S = 0.1
@@ -42,12 +42,9 @@ class ClockGuard:
     """
 
     def __init__(self, uuid: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bench.clock_guard", uuid],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,  # stderr stays ours: it tells what it could not restore after we are gone
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which then closes the pipe
-            bufsize=0,
+        # stderr stays ours: it tells what it could not restore after we are gone
+        self._companion = Companion(
+            "bench.clock_guard", [uuid], "restores the clock and the power limit", _ANSWER_S, mute=False
         )
         try:
             self._answer()
@@ -58,7 +55,7 @@ class ClockGuard:
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._process.pid
+        return self._companion.pid
 
     @contextmanager
     def lowered(self, what: str, share: float) -> Iterator[float]:
@@ -72,39 +69,21 @@ class ClockGuard:
             time.sleep(SETTLE_S)
 
     def _ask(self, request: dict[str, Any]) -> dict[str, float]:
-        assert self._process.stdin is not None
-        try:
-            os.write(self._process.stdin.fileno(), json.dumps(request).encode() + b"\n")
-        except (OSError, ValueError):  # it has ended, or was closed
-            raise _gone() from None
+        self._companion.tell(json.dumps(request).encode() + b"\n")
         return self._answer()
 
     def _answer(self) -> dict[str, float]:
-        assert self._process.stdout is not None
-        pipe = self._process.stdout
-        line = pipe.readline() if select.select([pipe], [], [], _ANSWER_S)[0] else b""
-        if not line:
-            raise _gone()
-        answer: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = json.loads(self._companion.answer())
         if "refused" in answer:
             raise Unsupported(answer["refused"])
         return answer
 
     def close(self) -> None:
-        """Let it restore and end; it does so by itself where this is interrupted."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(_ANSWER_S)
-        except subprocess.TimeoutExpired:  # the driver does not answer: the file says what is left to do
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+        """Let it restore and end; it does so by itself where this is interrupted.
 
-
-def _gone() -> ChildFailed:
-    return ChildFailed("crashed", "the process that restores the clock and the power limit has ended")
+        It is killed where the driver does not answer: the file then says what is left to do.
+        """
+        self._companion.close(_ANSWER_S)
 
 
 class _Guarded:

@@ -10,8 +10,8 @@ from bench.ceilings._race import timed
 from bench.interventions import Product
 from bench.stopwatch import Step
 
-#: Looks at each routine, in turns, after calls that make buffers; each look is of so many calls.
-_LOOKS, _CALLS = 3, 10
+#: Looks at each routine, in turns: the first is one call, each other so many as fit into so many seconds.
+_LOOKS, _CALLS, _LOOK_S = 3, 10, 0.01
 
 
 @cache
@@ -47,5 +47,6 @@ def _fastest(product: Product, device: torch.device) -> Step:
     least = dict.fromkeys(routines, math.inf)
     for _ in range(_LOOKS):
         for name, routine in routines.items():
-            least[name] = min(least[name], *timed(routine, device)(_CALLS))
+            calls = min(max(int(_LOOK_S / least[name]), 1), _CALLS)
+            least[name] = min(least[name], *timed(routine, device)(calls))
     return routines[min(least, key=lambda name: least[name])]

@@ -143,8 +143,7 @@ def _parallelism(_wall: str, evidence: Evidence) -> Proof:
     threads = evidence.effects.get("fewer_threads")
     told = _told(evidence, ("fewer_threads", "more_threads"))
     if threads is None or threads.low is None or threads.high is None:
-        reason = next((each.reason for each in evidence.experiments if each.name == "fewer_threads"), None)
-        return Proof("untested", f"{told}{(reason or 'Fewer threads were not tried').rstrip('.')}.")
+        return Proof("untested", f"{told}{_refusal(evidence, 'fewer_threads') or 'Fewer threads were not tried'}.")
     if threads.high < SERIAL:
         return Proof("confirmed", f"{told}Half of it or more does not scale with threads.")
     if threads.low > SERIAL:
@@ -179,13 +178,17 @@ def _allocation(_wall: str, evidence: Evidence) -> Proof:
     told = _told(evidence, ("kept_memory", "bandwidth_antagonist"))
     kept = evidence.effects.get("kept_memory")
     if kept is None or kept.low is None:
-        reason = next((each.reason for each in evidence.experiments if each.name == "kept_memory"), None)
-        return Proof("untested", f"{told}{(reason or 'Keeping freed memory was not tried').rstrip('.')}.")
+        return Proof("untested", f"{told}{_refusal(evidence, 'kept_memory') or 'Keeping freed memory was not tried'}.")
     if _saved(evidence, "kept_memory", LARGEST):
         return Proof("confirmed", f"{told}So much fresh pages cost.")
     if kept.low > math.log(1 - LARGEST):
         return Proof("contradicted", f"{told}Fresh pages cost less than a quarter of its time.")
     return Proof("untested", f"{told}That is too near to the border.")
+
+
+def _refusal(evidence: Evidence, name: str) -> str:
+    """Why an experiment could not be made, without a full stop; empty where it was not refused."""
+    return next((each.reason or "" for each in evidence.experiments if each.name == name), "").rstrip(".")
 
 
 def _saved(evidence: Evidence, name: str, least: float) -> bool:

@@ -15,7 +15,7 @@ from bench.record import Value
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-#: Schema of the file; one that differs is measured anew. History: 1 first release; 2 gather.
+#: Schema of the file; one that differs is measured anew. History: 1 first release; 2 gather; 3 fresh pages.
 SCHEMA = 3
 #: Firmware, drivers and neighbours change; a month is short enough for that, and costs a minute.
 OLDEST = timedelta(days=30)

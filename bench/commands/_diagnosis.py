@@ -8,7 +8,6 @@ import click
 
 from bench import points
 from bench.commands import _experiments
-from bench.errors import UserError
 from bench.record import Experiment, Record, to_json
 
 if TYPE_CHECKING:
@@ -83,21 +82,18 @@ def _print(record: Record) -> None:
 
 def _verdict(record: Record, fit: "Fit") -> "tuple[str, Proof] | str":
     """The wall that the record names, and whether the experiments bear it out; or why it names none."""
-    from reports.bottleneck import of_record
+    from reports import verdict
     from reports.proof import proof
 
-    try:
-        wall = of_record(record).verdict
-    except UserError as unknown:
-        return f"{unknown.message} {unknown.remedy}"
-    return wall, proof(wall, fit, record.experiments)
+    wall = verdict.wall_of(record)
+    return str(verdict.unknown(record)) if wall is None else (wall, proof(wall, fit, record.experiments))
 
 
 def _print_experiments(console: Any, experiments: Sequence[Experiment]) -> None:
     from rich.table import Table
 
     from bench import units
-    from reports.elasticity import effect
+    from reports.elasticity import MOVED, effect
     from reports.proof import PHRASES
 
     table = Table(box=None, pad_edge=False)
@@ -111,7 +107,7 @@ def _print_experiments(console: Any, experiments: Sequence[Experiment]) -> None:
             refused.append(f"{each.name.replace('_', ' ')}: {each.reason}")
             continue
         bounds = "" if found.low is None else f" [{units.change(found.low)}, {units.change(found.high or 0.0)}]"
-        moved = "\n".join(f"{name} {units.change(rate)}" for name, rate in each.rates.items() if abs(rate) >= 0.08)
+        moved = "\n".join(f"{name} {units.change(rate)}" for name, rate in each.rates.items() if abs(rate) >= MOVED)
         table.add_row(PHRASES.get(each.name, each.name), f"{units.change(found.value)}{bounds}", moved)
     if table.row_count:
         console.print(table)

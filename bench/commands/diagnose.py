@@ -53,8 +53,8 @@ Examples:
 def command(budget: float, asked: tuple[str, ...], output: str, quiet: bool, **flags: Any) -> int:
     """Find what limits a point, by experiment: change one thing at a time, and see how time answers.
 
-    Threads, a loaded memory bus, batch size and extra operators need no privileges. A quarter of the experiments change
-    nothing, and show what chance does.
+    Threads, a loaded memory bus, batch size, extra operators, other routines for its products and memory that is kept
+    need no privileges. A quarter of the experiments change nothing, and show what chance does.
     """
     from bench import points, run_ceilings, runs
     from bench.commands import _diagnosis
