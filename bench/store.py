@@ -1,6 +1,7 @@
 """Where results live: SQLite by default, any SQLAlchemy URL for a team. Everything is committed as it arrives.
 
 A run has points; a point has children (what each process reported of the model it built), blocks and at last a record.
+A run that compares two sides has pairs of processes instead. A baseline is a name for a run.
 Nothing is stored twice: the record's own row leaves out its blocks, and reading puts them back.
 """
 
@@ -62,6 +63,30 @@ _records = sql.Table(
     sql.Column("fingerprint", sql.String(40), nullable=False, index=True),
     sql.Column("body", sql.Text, nullable=False),
 )
+#: Added after layout 1 was released; a store that lacks them gets them when they are first written.
+_baselines = sql.Table(
+    "baselines",
+    TABLES,
+    sql.Column("name", sql.String(200), primary_key=True),
+    sql.Column("run", sql.String(40), nullable=False),
+    sql.Column("set_at", sql.String(40), nullable=False),
+)
+_pairs = sql.Table(
+    "pairs",
+    TABLES,
+    sql.Column("run", sql.String(40), primary_key=True),
+    sql.Column("number", sql.Integer, primary_key=True),
+    sql.Column("body", sql.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A name for a run: `set_at` is when it was given, ISO 8601."""
+
+    name: str
+    run: str
+    set_at: str
 
 
 @dataclass(frozen=True)
@@ -218,6 +243,40 @@ class Store:
             ordered = sorted(blocks.get(point, []), key=lambda b: (b["process"], b["kind"] != "timed", b["round"]))
             found.append(from_json(json.dumps(raw | {"blocks": ordered})))
         return found
+
+    def set_baseline(self, baseline: Baseline) -> None:
+        """Give a run a name, in place of the run that had it."""
+        with self._writing() as connection:
+            _baselines.create(connection, checkfirst=True)
+            connection.execute(_baselines.delete().where(_baselines.c.name == baseline.name))
+            connection.execute(_baselines.insert(), dataclasses.asdict(baseline))
+
+    def baselines(self) -> list[Baseline]:
+        """Every named run, in the order of their names."""
+        if not self._has(_baselines):
+            return []
+        with self._reading() as connection:
+            rows = connection.execute(sql.select(_baselines).order_by(_baselines.c.name)).mappings()
+            return [Baseline(**row) for row in rows]
+
+    def add_pair(self, run: str, number: int, pair: dict[str, Any]) -> None:
+        """Keep what a pair of processes measured; it is on disk when this returns."""
+        with self._writing() as connection:
+            _pairs.create(connection, checkfirst=True)
+            body = json.dumps(pair, separators=(",", ":"))
+            connection.execute(_pairs.insert(), {"run": run, "number": number, "body": body})
+
+    def pairs(self, run: str) -> list[dict[str, Any]]:
+        """What the pairs of processes of a run measured, in order."""
+        if not self._has(_pairs):
+            return []
+        chosen = sql.select(_pairs.c.body).where(_pairs.c.run == run).order_by(_pairs.c.number)
+        with self._reading() as connection:
+            return [json.loads(body) for body in connection.execute(chosen).scalars()]
+
+    def _has(self, table: sql.Table) -> bool:
+        with self._reading() as connection:
+            return sql.inspect(connection).has_table(table.name)
 
     def statuses(self, run: str) -> dict[str, str]:
         """Point id -> status, for every point of the run that has a record."""
