@@ -1,18 +1,26 @@
 """From records to a document: every file in `reports/sections/` that has something to say, in its order."""
 
+from collections.abc import Sequence
+
 from bench.errors import UserError
 from bench.record import Record
 from model import plugins
 from reports import labels
+from reports.comparison import Comparison
 from reports.document import Document, Section
 from reports.study import Study, study
 
 
-def build(records: list[Record], title: str) -> Document:
-    """The report over `records`. Raises `UserError` where there are none."""
+def build(
+    records: list[Record], title: str, comparisons: Sequence[Comparison] = (), past: Sequence[Record] = ()
+) -> Document:
+    """The report over `records`, comparisons of two sides, and all runs of the `past`.
+
+    Raises `UserError` where there are no records.
+    """
     if not records:
         raise UserError("There is no record to report.", "Run `pinchpoint sweep` first, or name another store.")
-    return document(study(records), title)
+    return document(study(records, comparisons, past), title)
 
 
 def document(studied: Study, title: str) -> Document:

@@ -8,6 +8,7 @@ from bench import points
 from bench.axes import BY_NAME, DEFAULTS
 from bench.record import Metric, Record, Value
 from reports import certainty, labels
+from reports.comparison import Comparison
 
 #: Memory that the model itself takes, best measure first: the device's allocator, or the process' growth on the CPU.
 MEMORY_METRICS = ("max_allocated_B", "ram_above_start_B", "max_ram_B")
@@ -76,13 +77,19 @@ class Family:
 
 @dataclass(frozen=True)
 class Study:
-    """All records of a report. `varying` names the axes that tell its points apart; only those are shown."""
+    """All records of a report. `varying` names the axes that tell its points apart; only those are shown.
+
+    `comparisons` are of two sides each, the oldest first. `past` holds the records of all runs of the stores, for
+    trends; theirs may lack blocks.
+    """
 
     records: tuple[Record, ...]
     hosts: tuple[Host, ...]
     runs: tuple[str, ...]
     varying: tuple[str, ...]
     families: tuple[Family, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    past: tuple[Record, ...] = ()
 
     @cached_property
     def ok(self) -> tuple[Record, ...]:
@@ -149,7 +156,7 @@ def _letters(index: int) -> str:
     return (_letters(high - 1) if high else "") + chr(ord("A") + low)
 
 
-def study(records: Iterable[Record]) -> Study:
+def study(records: Iterable[Record], comparisons: Iterable[Comparison] = (), past: Iterable[Record] = ()) -> Study:
     """Group `records`. A record given twice (a store named twice) counts once; the order is that of the axes.
 
     Intervals that rest on too few processes are dropped (`reports.certainty.supported`).
@@ -170,4 +177,5 @@ def study(records: Iterable[Record]) -> Study:
     )
     first = sorted(ordered, key=lambda r: r.started_at)
     runs = tuple(dict.fromkeys(record.run for record in first))
-    return Study(tuple(ordered), hosts, runs, varying, tuple(Family(tuple(m)) for m in by_family.values()))
+    families = tuple(Family(tuple(members)) for members in by_family.values())
+    return Study(tuple(ordered), hosts, runs, varying, families, tuple(comparisons), tuple(past))
