@@ -61,7 +61,7 @@ _WHAT_RUNS = {"encoder"}
 class Session:
     """One point, built once. Every method answers a request.
 
-    With the setting `lean` it is there for its times alone: no probe reads anything, and nothing is rehearsed.
+    With the setting `lean` it is there for its times: nothing is rehearsed, and only what `probes` names is read.
     """
 
     def __init__(self, axes: dict[str, Value], settings: Mapping[str, Any]) -> None:
@@ -70,7 +70,7 @@ class Session:
         self._inputs = subject.inputs(settings)
         self._device = devices.resolve(str(axes["device"]))
         self._lean = bool(settings.get("lean"))
-        names = () if self._lean else probes.names()
+        names = settings.get("probes", ()) if self._lean else probes.names()
         self._probes = {name: probes.load(name, str(self._device)) for name in names}
         self._unavailable = {
             name: reason for name, probe in self._probes.items() if (reason := probe.unavailable()) is not None

@@ -1,4 +1,4 @@
-"""Workers forked from a process that has imported torch already (`bench.nursery`): the parent's side."""
+"""Processes forked from one that has imported what they need already: the parent's side."""
 
 import contextlib
 import json
@@ -8,6 +8,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -20,7 +23,7 @@ _START_S = 120.0
 class Forked:
     """A forked worker, with what `subprocess.Popen` offers and `Child` uses of it."""
 
-    def __init__(self, nursery: "Nursery", pid: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:
+    def __init__(self, nursery: "ForkServer", pid: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:
         self.pid, self.stdin, self.stdout = pid, stdin, stdout
         self._nursery = nursery
         # The nursery does not reap it before it is asked to, so the number is still its own.
@@ -45,21 +48,45 @@ class Forked:
         return self._code
 
 
-class Nursery:
-    """The server that forks workers. Close it when no more are wanted; it dies with its parent, and they with it."""
+@dataclass(frozen=True)
+class Launch:
+    """How a process is started: by which interpreter, with which environment (None: ours) and in which folder."""
 
-    def __init__(self) -> None:
+    python: str = sys.executable
+    environment: Mapping[str, str] | None = None
+    folder: Path | None = None
+
+    def start(self, arguments: Sequence[str], **pipes: Any) -> "subprocess.Popen[bytes]":
+        """The interpreter with these arguments, in a session of its own: Ctrl-C reaches the parent alone."""
+        return subprocess.Popen(
+            [self.python, *arguments], env=self.environment, cwd=self.folder, start_new_session=True, **pipes
+        )
+
+
+HERE = Launch()
+
+
+class ForkServer:
+    """A process that forks others on request. Close it when no more are wanted; it dies with its parent, and they
+    with it.
+
+    `arguments` are those of the interpreter; the number of its end of the socket takes the place of `SOCKET`.
+    """
+
+    SOCKET = "SOCKET"
+
+    def __init__(self, launch: Launch, arguments: Sequence[str]) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.settimeout(_START_S)
         with theirs:
-            self._server = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bench.nursery", str(theirs.fileno())],
+            number = str(theirs.fileno())
+            self._server = launch.start(
+                [number if each == self.SOCKET else each for each in arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdout=self._errors,
                 stderr=self._errors,
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,
             )
 
     def __enter__(self) -> Self:
@@ -70,17 +97,12 @@ class Nursery:
     ) -> None:
         self.close()
 
-    def read(self, axes: dict[str, Value], settings: dict[str, Any]) -> None:
-        """Let it read the point's text, so that none of the point's workers has to."""
-        with contextlib.suppress(OSError):  # where it is gone, workers are started afresh and read it themselves
-            self._ask({"do": "read", "axes": axes, "settings": settings})
-
-    def start(self, errors: int) -> Forked:
-        """Fork a worker that writes its errors to the descriptor. Raises OSError where that cannot be done."""
+    def fork(self, request: dict[str, Any], errors: int) -> Forked:
+        """Fork a process that writes its errors to the descriptor. Raises OSError where that cannot be done."""
         their_in, our_in = os.pipe()
         our_out, their_out = os.pipe()
         try:
-            answer = self._ask({"do": "fork"}, [their_in, their_out, errors])
+            answer = self.ask(request, [their_in, their_out, errors])
             if "pid" not in answer:
                 raise OSError(answer["error"])
         except BaseException:
@@ -95,7 +117,7 @@ class Nursery:
     def reap(self, pid: int) -> int:
         """The exit code of an ended worker; that of SIGKILL where the server died and took it along."""
         try:
-            return int(self._ask({"do": "reap", "pid": pid})["code"])
+            return int(self.ask({"do": "reap", "pid": pid})["code"])
         except OSError:
             return -9
 
@@ -106,20 +128,37 @@ class Nursery:
         self._server.wait()
         self._errors.close()
 
-    def _ask(self, request: dict[str, Any], descriptors: list[int] | None = None) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], descriptors: list[int] | None = None) -> dict[str, Any]:
         """The answer to a request. Raises OSError, with the server's last words, where it is gone."""
         message = json.dumps(request).encode()
         try:
             socket.send_fds(self._channel, [message], descriptors or [])
             answer = self._channel.recv(1 << 16)
         except OSError as error:
-            raise OSError(f"{error}{self._last_words()}") from error
+            raise OSError(f"{error}{self.last_words()}") from error
         if not answer:
-            raise OSError(f"it has ended{self._last_words()}")
+            raise OSError(f"it has ended{self.last_words()}")
         found: dict[str, Any] = json.loads(answer)
         return found
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """The last line that it wrote before it ended; empty where it wrote none."""
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
         return f"; its last words: {said[0][:300]}" if said else ""
+
+
+class Nursery(ForkServer):
+    """Forks workers (`bench.nursery`): torch is imported there once."""
+
+    def __init__(self, launch: Launch = HERE) -> None:
+        super().__init__(launch, ["-P", "-m", "bench.nursery", self.SOCKET])
+
+    def read(self, axes: dict[str, Value], settings: dict[str, Any]) -> None:
+        """Let it read the point's text, so that none of the point's workers has to."""
+        with contextlib.suppress(OSError):  # where it is gone, workers are started afresh and read it themselves
+            self.ask({"do": "read", "axes": axes, "settings": settings})
+
+    def start(self, errors: int) -> Forked:
+        """Fork a worker that writes its errors to the descriptor. Raises OSError where that cannot be done."""
+        return self.fork({"do": "fork"}, errors)

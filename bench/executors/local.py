@@ -6,15 +6,14 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bench import control_group
 from bench.errors import UserError
-from bench.executors.forking import Forked, Nursery
+from bench.executors.forking import HERE, Forked, Launch, Nursery
 from bench.memory_parts import UNTRACKED
 from bench.record import Status
 
@@ -34,28 +33,16 @@ class ChildFailed(Exception):  # noqa: N818 - an outcome: it becomes the point's
         self.reason = reason
 
 
-class Child:
-    """A worker process. `ask` sends a request and waits for the answer; whatever goes wrong raises `ChildFailed`.
+class Conversation:
+    """A process with pipes. `ask` sends a request and waits for the answer; whatever goes wrong raises `ChildFailed`.
 
-    With a nursery it is forked there, which saves it the imports; `forked` says whether it was.
+    `errors` is the file that it writes its last words to; both are closed by `kill`.
     """
 
-    def __init__(self, nursery: Nursery | None = None) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
-        forked = None
-        if nursery is not None:
-            with contextlib.suppress(OSError):  # no room for another fork, or the nursery is gone: start one afresh
-                forked = nursery.start(self._errors.fileno())
-        self.forked = forked is not None
-        self._process: subprocess.Popen[bytes] | Forked = forked or subprocess.Popen(
-            [sys.executable, "-P", "-m", "bench.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends its children in order
-            bufsize=0,
-        )
-        self._group = control_group.memory_group(self._process.pid)
+    def __init__(self, process: "subprocess.Popen[bytes] | Forked", errors: IO[bytes]) -> None:
+        self._process = process
+        self._errors = errors
+        self._group = control_group.memory_group(process.pid)
         self._kills = self._oom_kills()
         self._received = b""
 
@@ -80,22 +67,6 @@ class Child:
         if "failed" in answer:
             raise ChildFailed(answer["failed"]["status"], answer["failed"]["reason"])
         return answer
-
-    def look_closer(self, limit_s: float) -> dict[str, Any]:
-        """What an iteration of the child's point consists of (`observation`, or `unobserved`: why that is not known),
-        and `facts` on what its memory is made of, or why that is not known.
-
-        It comes after all blocks and fails nothing: a child that dies of it, or takes too long, has measured its point.
-        """
-        try:
-            found = self.ask({"do": "observe"}, limit_s)
-        except (ChildFailed, UserError) as failed:
-            found = {"observation": None, "unobserved": str(failed)}
-        try:
-            facts = self.ask({"do": "track"}, min(limit_s, _TRACK_S))["tracked"]
-        except (ChildFailed, UserError) as failed:
-            facts = {UNTRACKED: failed.reason if isinstance(failed, ChildFailed) else str(failed)}
-        return found | {"facts": facts}
 
     def _line(self, limit_s: float) -> bytes:
         ends = time.monotonic() + limit_s
@@ -159,6 +130,38 @@ class Child:
             if pipe is not None:
                 pipe.close()
         self._errors.close()
+
+
+class Child(Conversation):
+    """A worker process. With a nursery it is forked there, which saves it the imports; `forked` says whether it was."""
+
+    def __init__(self, nursery: Nursery | None = None, launch: Launch = HERE) -> None:
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
+        forked = None
+        if nursery is not None:
+            with contextlib.suppress(OSError):  # no room for another fork, or the nursery is gone: start one afresh
+                forked = nursery.start(errors.fileno())
+        self.forked = forked is not None
+        process = forked or launch.start(
+            ["-P", "-m", "bench.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
+        )
+        super().__init__(process, errors)
+
+    def look_closer(self, limit_s: float) -> dict[str, Any]:
+        """What an iteration of the child's point consists of (`observation`, or `unobserved`: why that is not known),
+        and `facts` on what its memory is made of, or why that is not known.
+
+        It comes after all blocks and fails nothing: a child that dies of it, or takes too long, has measured its point.
+        """
+        try:
+            found = self.ask({"do": "observe"}, limit_s)
+        except (ChildFailed, UserError) as failed:
+            found = {"observation": None, "unobserved": str(failed)}
+        try:
+            facts = self.ask({"do": "track"}, min(limit_s, _TRACK_S))["tracked"]
+        except (ChildFailed, UserError) as failed:
+            facts = {UNTRACKED: failed.reason if isinstance(failed, ChildFailed) else str(failed)}
+        return found | {"facts": facts}
 
 
 def inspect(limit_s: float = 600.0) -> dict[str, Any]:

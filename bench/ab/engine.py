@@ -1,0 +1,213 @@
+"""Measures two sides in turns: for each benchmark fresh pairs of processes, until the gate's answer is clear.
+
+Both processes of a pair are resident, and short blocks of one alternate with those of the other in random order, so the
+drift of the machine falls on both alike. What two processes differ by, by luck, is between pairs, which is why the gate
+counts pairs (`bench.gate`). Every pair is kept before the next one is begun.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench import gate
+from bench.ab.pairs import TIME, Half, Key, Pair, values
+from bench.ab.sequence import Decision, replay
+from bench.ab.source import Benchmark, Running, Source
+from bench.executors.local import ChildFailed
+from bench.gate import Limit
+from bench.interleave import turns
+from bench.warmup import warm_up
+
+#: A block lasts so long: over pairs of identical programs, blocks of 20 ms vary least for the time they take.
+BLOCK_S = 0.02
+#: Before each block the work runs untimed for so long: caches are warm again after the other side's turn. Work whose
+#: iterations take longer than the second figure does without.
+LEAD_IN_S, _NO_LEAD_IN_S = 0.005, 0.2
+#: The blocks of a pair of processes take about so long on both sides together, and are so many.
+PAIR_S = 0.4
+FEWEST_BLOCKS, MOST_BLOCKS = 3, 10
+#: The first pair of a benchmark warms up until it is steady, for so long at most; later ones repeat its beginning.
+_FIRST_WARMUP_S, _WARMUP_S = 1.0, 0.04
+#: So many pairs share the processes that they were forked from.
+RENEW_AFTER = 8
+#: A benchmark that fails on a side is tried once more, lest a single mishap decides.
+_TRIES = 2
+
+#: Called with the pairs done, how many there may be, and what is being measured.
+Notify = Callable[[int, int, str], None]
+
+
+@dataclass
+class Bout:
+    """One benchmark that both sides have, while it is measured."""
+
+    benchmark: Benchmark
+    limits: dict[str, Limit]
+    pairs: list[Pair] = field(default_factory=list)
+    iterations: int = 0
+    blocks: int = 0
+    failures: int = 0
+    over: bool = False
+
+
+@dataclass
+class Match:
+    """The measurement of two sides. `run` ends when every answer is clear or the time is up.
+
+    `limits` are those of all benchmarks, by metric; one's own limit of time wins. `keep` is called with each pair as it
+    is measured. `budget_s` is per benchmark; what one does not need, the others may use.
+    """
+
+    base: Source
+    new: Source
+    limits: Mapping[str, Limit]
+    keep: Callable[[dict[str, Any]], None] = lambda _: None
+    budget_s: float = 60.0
+    notify: Notify = lambda *_: None
+    seed: str = ""
+    only: frozenset[str] | None = None
+    looks: tuple[int, ...] = gate.LOOKS
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)  # noqa: S311 - an order, not a secret
+        self._bouts: dict[str, Bout] = {}
+        self._done = 0
+        self._ends_s = math.inf
+        self.alone: dict[str, str] = {}
+
+    def run(self) -> dict[Key, Decision]:
+        """Measure; what was decided on each gated metric of each benchmark. Both sides are closed however it ends.
+
+        `alone` then names the benchmarks that only one side has, with that side's name (`base` or `new`).
+        """
+        try:
+            self._prepare()
+            for number, name in turns(range(self.looks[-1]), lambda _: list(self._going()), self._random):
+                if time.monotonic() > self._ends_s and number:
+                    break
+                self._pair(self._bouts[name])
+                if self._complete(number + 1):
+                    self._look(ended=False)
+                    if number + 1 < self.looks[-1] and (number + 1) % RENEW_AFTER == 0 and self._going():
+                        self.base.renew()
+                        self.new.renew()
+            return self._look(ended=True)
+        finally:
+            self.base.close()
+            self.new.close()
+
+    def _prepare(self) -> None:
+        before, after = self.base.benchmarks(), self.new.benchmarks()
+        chosen = [name for name in before.keys() | after.keys() if self.only is None or name in self.only]
+        self.alone = {
+            name: "base" if name in before else "new"
+            for name in sorted(chosen)
+            if name not in before.keys() & after.keys()
+        }
+        for name in (each for each in after if each in before and each in chosen):
+            benchmark = after[name]
+            limits = dict(self.limits)
+            if benchmark.limit is not None:
+                limits[TIME] = benchmark.limit
+            self._bouts[name] = Bout(benchmark, limits)
+        budget_s = sum(bout.benchmark.budget_s or self.budget_s for bout in self._bouts.values())
+        self._ends_s = time.monotonic() + budget_s
+
+    def key_limits(self) -> dict[Key, Limit]:
+        """The limit of each gated metric of each benchmark that both sides have."""
+        return {(name, metric): limit for name, bout in self._bouts.items() for metric, limit in bout.limits.items()}
+
+    def _going(self) -> dict[str, Bout]:
+        return {name: bout for name, bout in self._bouts.items() if not bout.over}
+
+    def _complete(self, count: int) -> bool:
+        """Whether every benchmark that goes on has its turn of this round."""
+        return all(len(bout.pairs) + bout.failures >= count for bout in self._going().values())
+
+    def _look(self, *, ended: bool) -> dict[Key, Decision]:
+        """Decide what can be decided; a benchmark is over when all that is gated of it is, and can be read."""
+        limits = self.key_limits()
+        found: dict[Key, list[float]] = {}
+        for metric in {metric for _, metric in limits}:
+            pairs = [pair for bout in self._bouts.values() for pair in bout.pairs]
+            found |= {(name, metric): logs for name, logs in values(pairs, metric).items()}
+        decisions = replay(found, limits, ended=ended, looks=self.looks)
+        for name, bout in self._going().items():
+            keys = [(name, metric) for metric in bout.limits if found.get((name, metric))]
+            bout.over = bool(keys) and all(decisions[key].outcome != "undecided" for key in keys)
+        return decisions
+
+    def _pair(self, bout: Bout) -> None:
+        """One pair of processes; where a side fails twice, the benchmark is over."""
+        self.notify(self._done, len(self._going()) * self.looks[-1], bout.benchmark.label)
+        pair = self._measured(bout)
+        self.keep(asdict(pair))
+        self._done += 1
+        if pair.usable:
+            bout.pairs.append(pair)
+        else:
+            bout.failures += 1
+            bout.over = bout.failures >= _TRIES
+
+    def _measured(self, bout: Bout) -> Pair:
+        running: dict[str, Running] = {}
+        failed: dict[str, str] = {}
+        halves = {"base": Half(), "new": Half()}
+        try:
+            for _, side in self._in_turns(1):
+                with _told(failed, side):
+                    running[side] = (self.base if side == "base" else self.new).start(bout.benchmark.id)
+            for _, side in self._in_turns(1, running):
+                with _told(failed, side):
+                    self._warm_up(bout, running[side])
+            for _, side in self._in_turns(0 if failed else bout.blocks):
+                if not failed:
+                    with _told(failed, side):
+                        halves[side].blocks.append(self._block(bout, running[side]))
+            for _, side in self._in_turns(1, running):
+                if side not in failed:
+                    with _told(failed, side):
+                        halves[side].readings.update(running[side].peak(bout.iterations))
+                        halves[side].counts.update(running[side].finish())
+        finally:
+            for each in running.values():
+                each.close()
+        base, new = (Half(failed=failed[side]) if side in failed else halves[side] for side in ("base", "new"))
+        return Pair(bout.benchmark.id, base, new)
+
+    def _in_turns(self, rounds: int, among: Iterable[str] = ("base", "new")) -> "Iterable[tuple[int, str]]":
+        members = [side for side in ("base", "new") if side in among]
+        return turns(range(rounds), lambda _: members, self._random)
+
+    def _warm_up(self, bout: Bout, running: Running) -> None:
+        """Warm up; the first process of a benchmark says how long its blocks are, and how many a pair has."""
+        first = bout.iterations == 0
+        warm = warm_up(running.block, _FIRST_WARMUP_S if first else _WARMUP_S)
+        if first:
+            bout.iterations = max(1, round(BLOCK_S / warm.iteration_s))
+            pair_s = 2 * (bout.iterations * warm.iteration_s + LEAD_IN_S)
+            least = 1 if warm.iteration_s > PAIR_S else FEWEST_BLOCKS
+            bout.blocks = min(max(round(PAIR_S / pair_s), least), MOST_BLOCKS)
+
+    def _block(self, bout: Bout, running: Running) -> list[int]:
+        """The samples of a block, without those of its lead-in."""
+        iteration_s = BLOCK_S / bout.iterations
+        lead_in = math.ceil(LEAD_IN_S / iteration_s) if bout.iterations * _NO_LEAD_IN_S > BLOCK_S else 0
+        return running.block(lead_in + bout.iterations)[lead_in:]
+
+
+class _told(suppress):
+    """Suppresses `ChildFailed`, and notes it for the side."""
+
+    def __init__(self, failed: dict[str, str], side: str) -> None:
+        super().__init__(ChildFailed)
+        self._failed, self._side = failed, side
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        if isinstance(error, ChildFailed):
+            self._failed[self._side] = f"{error.status}: {error.reason}"
+        return super().__exit__(kind, error, trace)

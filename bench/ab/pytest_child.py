@@ -1,0 +1,339 @@
+"""Runs a user's benchmarks on request, in their own environment: a script that needs pytest and this one folder alone.
+
+It is started by path with the interpreter of a side, which need not have pinchpoint. It collects the tests once, and
+then forks a process for each measurement (or becomes it, where threads forbid a fork). It answers on a socket:
+
+    {"do": "list"}, with a file: {"tests": [{"id", "limit", "budget"}, ...], "errors": [...], "forks": true} -> {}
+    {"do": "fork", "test": ID}, with the child's stdin, stdout and stderr    -> {"pid": 123}
+    {"do": "become", "test": ID}, with the same -> {"pid": its own}: it runs the test itself, and ends
+    {"do": "reap", "pid": 123}            -> {"code": 0}
+
+In the process of a measurement, `benchmark` and `pinchpoint` are objects that hand the call over to the parent:
+
+    -> {"ready": true} once the test calls it; then for each line of the parent
+    {"do": "block", "iterations": 10}     -> {"samples_ns": [...]}
+    {"do": "peak", "iterations": 10}      -> {"max_ram_B": ...} or {"unread": REASON}: the peak over these iterations
+    {"do": "finish"}                      -> the call returns its result, and the test goes on to its end
+    -> {"ended": "passed" | "failed" | "skipped", "said": "...", "extra_info": {NAME: whole number}} at last
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FIXTURES = ("benchmark", "pinchpoint")
+#: Whose fixtures of these names are replaced: a test suite's own are left alone.
+_PLUGINS = ("pytest_benchmark", "bench", __name__)
+
+
+def _stopwatch() -> Any:
+    """The module `bench.stopwatch` by its path: importing `bench` would need pinchpoint, or find another version."""
+    path = Path(__file__).resolve().parent.parent / "stopwatch.py"
+    spec = importlib.util.spec_from_file_location("pinchpoint_stopwatch", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+STOPWATCH = _stopwatch()
+
+
+class Parent:
+    """The two pipes to whoever measures."""
+
+    def __init__(self, wishes: int, answers: int) -> None:
+        self._wishes = os.fdopen(wishes, "r", encoding="utf-8")
+        self._answers = os.fdopen(answers, "w", encoding="utf-8")
+
+    def tell(self, content: Mapping[str, Any]) -> None:
+        """Answer with a line."""
+        self._answers.write(json.dumps(content) + "\n")
+        self._answers.flush()
+
+    def wishes(self) -> Iterator[dict[str, Any]]:
+        """Its requests, until it closes the pipe."""
+        for line in self._wishes:
+            yield json.loads(line)
+
+
+class Handed:
+    """Stands for pytest-benchmark's fixture, or for pinchpoint's: whoever calls it is measured by the parent."""
+
+    disabled, enabled = False, True
+
+    def __init__(self, parent: Parent) -> None:
+        self._parent = parent
+        self.called = False
+        self.extra_info: dict[str, Any] = {}
+        self.group = self.name = self.param = self.params = self.stats = None
+
+    def __call__(self, function: Callable[..., Any], *args: Any, against: object = None, **kwargs: Any) -> Any:
+        """Measure the call, and return its result. `against` is for measurements within one process."""
+        del against
+        return self._measured(lambda: function(*args, **kwargs))
+
+    def pedantic(
+        self,
+        target: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        **_: Any,
+    ) -> Any:
+        """As pytest-benchmark has it: `setup` and `teardown` run around each iteration, and are not timed."""
+        given: list[Any] = [args, kwargs or {}]
+
+        def before() -> None:
+            found = setup() if setup is not None else None
+            if found is not None:
+                given[:] = found
+
+        def after() -> None:
+            if teardown is not None:
+                teardown(*given[0], **given[1])
+
+        around = (before, after) if setup is not None or teardown is not None else None
+        return self._measured(lambda: target(*given[0], **given[1]), around)
+
+    def counts(self) -> dict[str, int]:
+        """The whole numbers of `extra_info`: what a test counts may be compared exactly."""
+        return {str(name): value for name, value in self.extra_info.items() if type(value) is int}
+
+    def weave(self, *_: Any, **__: Any) -> None:
+        """Refused."""
+        raise RuntimeError("pinchpoint cannot measure benchmark.weave or patch: call the function itself.")
+
+    patch = weave
+
+    def _measured(
+        self, step: Callable[[], Any], around: tuple[Callable[[], None], Callable[[], None]] | None = None
+    ) -> Any:
+        if self.called:
+            raise RuntimeError("The fixture was called twice in one test; call it once.")
+        self.called = True
+        before, after = around or (lambda: None, lambda: None)
+
+        def block(iterations: int) -> list[int]:
+            samples: list[int] = []
+            if around is None:
+                samples = STOPWATCH.time_iterations(step, iterations)
+            else:
+                for _ in range(iterations):
+                    before()
+                    samples += STOPWATCH.time_iterations(step, 1)
+                    after()
+            return samples
+
+        self._parent.tell({"ready": True})
+        for wish in self._parent.wishes():
+            if wish["do"] == "block":
+                self._parent.tell({"samples_ns": block(wish["iterations"])})
+            elif wish["do"] == "peak":
+                self._parent.tell(peak(block, wish["iterations"]))
+            else:
+                break
+        before()
+        result = step()
+        after()
+        return result
+
+
+def handed(parent: Parent) -> Handed:
+    """The stand-in. Where pytest-benchmark is installed it is one of its fixtures too, as its plugin insists."""
+    kinds: tuple[type, ...] = (Handed,)
+    with contextlib.suppress(ImportError):
+        kinds += (importlib.import_module("pytest_benchmark.fixture").BenchmarkFixture,)
+    made: Handed = type("Handed", kinds, {})(parent)
+    return made
+
+
+def peak(block: Callable[[int], object], iterations: int) -> dict[str, Any]:
+    """The most memory that this process held meanwhile (VmHWM, which writing 5 to clear_refs sets back; proc(5))."""
+    try:
+        Path("/proc/self/clear_refs").write_bytes(b"5")
+    except OSError as error:
+        return {"unread": f"The peak of the memory cannot be read here: {error}."}
+    block(iterations)
+    _, _, rest = Path("/proc/self/status").read_bytes().partition(b"VmHWM:")
+    return {"max_ram_B": int(rest.split(maxsplit=1)[0]) * 1024}
+
+
+class Server:
+    """A plugin of pytest that serves requests in place of running the collected tests."""
+
+    def __init__(self, channel: socket.socket, at_rest: int) -> None:
+        self._channel = channel
+        self._at_rest = at_rest
+        self._handed: Handed | None = None
+        self.errors: list[str] = []
+
+    @pytest.fixture
+    def benchmark(self) -> Handed | None:
+        """Where pytest-benchmark is not installed."""
+        return self._handed
+
+    @pytest.fixture
+    def pinchpoint(self) -> Handed | None:
+        """Where pinchpoint is not installed."""
+        return self._handed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Handed | None:
+        """Ours in place of the plugins' own."""
+        module = getattr(fixturedef.func, "__module__", "") or ""
+        if fixturedef.argname in FIXTURES and module.partition(".")[0] in _PLUGINS:
+            fixturedef.cached_result = (self._handed, fixturedef.cache_key(request), None)
+            return self._handed
+        return None
+
+    def pytest_configure(self, config: Any) -> None:
+        """The marker may be unknown in this environment."""
+        config.addinivalue_line("markers", "pinchpoint(budget, limit, inconclusive): how pinchpoint judges this test")
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """What cannot be collected is told, not passed over."""
+        if report.failed:
+            self.errors.append(f"{report.nodeid}: {last_line(str(report.longrepr))}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Serve until the parent is gone. Returns True, so that no test is run the usual way."""
+        tests = {item.nodeid: item for item in session.items if set(FIXTURES) & set(getattr(item, "fixturenames", ()))}
+        gc.collect()
+        gc.freeze()  # a collection in a child would touch, and so copy, every page that holds an object
+        serve(self._channel, self.errors, tests, self._run, forks=threads() <= self._at_rest)
+        return True
+
+    def _run(self, item: Any, descriptors: Sequence[int]) -> None:
+        """Run one test, and end without coming back: nothing that pytest does at its end belongs to a measurement."""
+        from _pytest.runner import runtestprotocol
+
+        try:
+            die_with_parent()
+            os.dup2(descriptors[2], 2)
+            os.dup2(descriptors[2], 1)
+            parent = Parent(*descriptors[:2])
+            self._handed = handed(parent)
+            reports = runtestprotocol(item, log=False, nextitem=None)
+            unwell = [r for r in reports if r.failed] or [r for r in reports if r.skipped]
+            outcome = unwell[0].outcome if unwell else "passed"
+            said = last_line(str(unwell[0].longrepr)) if unwell else ""
+            with contextlib.suppress(OSError):  # the parent may have heard enough
+                parent.tell({"ended": outcome, "said": said, "extra_info": self._handed.counts()})
+            os._exit(0)
+        except BaseException as error:  # noqa: BLE001 - its last words, as the interpreter would write them
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+        finally:
+            os._exit(1)
+
+
+def serve(
+    channel: socket.socket,
+    errors: Sequence[str],
+    tests: Mapping[str, Any],
+    run: Callable[[Any, Sequence[int]], None],
+    *,
+    forks: bool,
+) -> None:
+    """Answer requests until the other end closes. `run` does not come back."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, 1 << 16, 3)
+        if not message:
+            return
+        request = json.loads(message)
+        answer: dict[str, Any] = {}
+        if request["do"] == "list":
+            listed = [{"id": name, **marked(item)} for name, item in tests.items()]
+            found = {"tests": listed, "errors": list(errors), "forks": forks}
+            with open(descriptors[0], "w", encoding="utf-8", closefd=False) as file:
+                json.dump(found, file)
+        elif request["do"] == "reap":
+            _, status = os.waitpid(request["pid"], 0)
+            answer = {"code": os.waitstatus_to_exitcode(status)}
+        elif request["do"] == "become":
+            channel.send(json.dumps({"pid": os.getpid()}).encode())
+            run(tests[request["test"]], descriptors)
+        else:
+            pid = os.fork()
+            if pid == 0:
+                channel.close()
+                os.setpgid(0, 0)
+                run(tests[request["test"]], descriptors)
+            answer = {"pid": pid}
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel.send(json.dumps(answer).encode())
+
+
+def threads() -> int:
+    """How many threads this process has: a fork loses all but one, and those that wait for another deadlock."""
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def threads_at_rest() -> int:
+    """As many as there are once numpy is imported: its OpenBLAS starts some at once, and restores them after a fork.
+
+    Any more were started by what was collected, such as a parallel product of torch at the top of a test's file.
+    """
+    if importlib.util.find_spec("numpy"):
+        importlib.import_module("numpy")
+    return threads()
+
+
+def marked(item: Any) -> dict[str, str | None]:
+    """What the marker `pinchpoint` asks for, as the user wrote it."""
+    mark = item.get_closest_marker("pinchpoint")
+    given = dict(mark.kwargs) if mark else {}
+    return {name: None if given.get(name) is None else str(given[name]) for name in ("limit", "budget")}
+
+
+def last_line(text: str) -> str:
+    """What a traceback says in one line: pytest marks it by an E."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line[1:].strip() for line in lines if line.startswith("E ")]
+    return (told[0] if told else lines[-1] if lines else "no reason was given")[:300]
+
+
+def die_with_parent() -> None:
+    """Be killed when the process that started this one ends (Linux only)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, <linux/prctl.h>
+
+
+#: Options that would slow a test down, time it out or run it elsewhere, by the plugin that must be there to know them.
+_QUIETED = {"xdist": ["-n", "0"], "pytest_cov": ["--no-cov"], "pytest_timeout": ["--timeout=0"]}
+
+
+def main() -> None:
+    """`pytest_child.py SOCKET ARGUMENT...`: collect these tests and serve."""
+    die_with_parent()
+    sys.path[0] = str(Path.cwd())  # as `python -m pytest` does, and nothing of ours is found by its short name
+    quieted = [option for name, options in _QUIETED.items() if importlib.util.find_spec(name) for option in options]
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        arguments = ["-p", "no:cacheprovider", "--capture=no", "-q", *quieted, *sys.argv[2:]]
+        server = Server(channel, threads_at_rest())
+        code = int(pytest.main(arguments, plugins=[server]))
+        if code:  # nothing was collected: whoever asks is told
+            serve(channel, server.errors or [f"pytest ended with exit code {code}"], {}, lambda *_: None, forks=True)
+
+
+if __name__ == "__main__":
+    main()

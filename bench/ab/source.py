@@ -1,0 +1,48 @@
+"""What a side offers to the engine: its benchmarks, each to be started in a fresh process of its environment."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bench.gate import Limit
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One thing to measure. `limit` and `budget_s` are its own, where it has any; `label` is for people."""
+
+    id: str
+    label: str
+    limit: Limit | None = None
+    budget_s: float | None = None
+
+
+class Running(Protocol):
+    """A process that holds one benchmark ready. Every method may raise `ChildFailed`."""
+
+    def block(self, iterations: int) -> list[int]:
+        """Run so many iterations; their durations in ns. What has a fixed length of its own may run more or fewer."""
+
+    def peak(self, iterations: int) -> dict[str, float]:
+        """Readings of what it takes (`max_ram_B`, ...) over so many iterations; what cannot be read is left out."""
+
+    def finish(self) -> dict[str, int]:
+        """Let it come to its end; its exact counts."""
+
+    def close(self) -> None:
+        """End it at once, if it has not ended. Raises nothing."""
+
+
+class Source(Protocol):
+    """One side. `close` leaves no process behind."""
+
+    def benchmarks(self) -> dict[str, Benchmark]:
+        """What can be measured, by id. Raises `UserError` where the side does not run at all."""
+
+    def start(self, benchmark: str) -> Running:
+        """A fresh process that has it ready. Raises `ChildFailed` where it does not get that far."""
+
+    def renew(self) -> None:
+        """Start whatever processes are forked from anew: they share a layout of memory, and its luck."""
+
+    def close(self) -> None:
+        """End everything."""

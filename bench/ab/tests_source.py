@@ -1,0 +1,168 @@
+"""A side whose benchmarks are a user's own tests: those that use `benchmark` (pytest-benchmark) or `pinchpoint`."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import limits
+from bench.ab.source import Benchmark
+from bench.errors import UserError
+from bench.executors.forking import ForkServer, Launch
+from bench.executors.local import ChildFailed, Conversation
+from bench.kinds import Duration
+
+_SCRIPT = Path(__file__).with_name("pytest_child.py")
+_BUDGET = Duration(0.1, 3600)
+
+
+class _Collected(ForkServer):
+    """A process that has collected the tests."""
+
+    def __init__(self, launch: Launch, arguments: Sequence[str]) -> None:
+        super().__init__(launch, [str(_SCRIPT), self.SOCKET, *arguments])
+
+    def listed(self) -> dict[str, Any]:
+        """What it found: `tests`, `errors`, and whether it `forks`. Raises OSError where it is gone."""
+        with tempfile.TemporaryFile() as file:
+            self.ask({"do": "list"}, [file.fileno()])
+            file.seek(0)
+            found: dict[str, Any] = json.load(file)
+        return found
+
+
+class RunningTest:
+    """A process in which one test has called its fixture, and waits there."""
+
+    def __init__(self, conversation: Conversation, limit_s: float, server: _Collected | None) -> None:
+        self._conversation, self._limit_s, self._server = conversation, limit_s, server
+
+    def block(self, iterations: int) -> list[int]:
+        """The durations of so many calls, in ns."""
+        samples: list[int] = self._ask({"do": "block", "iterations": iterations})["samples_ns"]
+        return samples
+
+    def peak(self, iterations: int) -> dict[str, float]:
+        """`max_ram_B`, the peak of the resident memory; empty where it cannot be read."""
+        answer = self._ask({"do": "peak", "iterations": iterations})
+        return {"max_ram_B": float(answer["max_ram_B"])} if "max_ram_B" in answer else {}
+
+    def finish(self) -> dict[str, int]:
+        """Let the test go on to its end. Raises `ChildFailed` where it fails there."""
+        answer = self._ask({"do": "finish"})
+        if answer.get("ended") != "passed":
+            raise _failed(answer)
+        counts: dict[str, int] = answer.get("extra_info") or {}
+        return counts
+
+    def close(self) -> None:
+        """End the process, and with it one that was started for it alone."""
+        self._conversation.kill()
+        if self._server is not None:
+            self._server.close()
+
+    def _ask(self, request: dict[str, Any] | None) -> dict[str, Any]:
+        answer = self._conversation.ask(request, self._limit_s)
+        if "ended" in answer and (request is None or request["do"] != "finish"):
+            raise _failed(answer)
+        return answer
+
+    def wait(self) -> None:
+        """Until the test has called its fixture. Raises `ChildFailed` where it ends without."""
+        self._ask(None)
+
+
+def _failed(answer: dict[str, Any]) -> ChildFailed:
+    if answer["ended"] == "skipped":
+        return ChildFailed("unsupported", f"the test was skipped: {answer['said']}")
+    if answer["ended"] == "passed":
+        return ChildFailed("unsupported", "the test never called its fixture")
+    return ChildFailed("crashed", f"the test failed: {answer['said']}")
+
+
+class Tests:
+    """The tests that pytest collects from `arguments` in the environment of `launch`.
+
+    They are collected once, and each measurement is forked from there. Where collecting has started threads, which a
+    fork would lose, each measurement starts Python and collects for itself, which takes longer.
+    """
+
+    def __init__(self, name: str, launch: Launch, arguments: Sequence[str], limit_s: float) -> None:
+        self._name, self._launch, self._arguments, self._limit_s = name, launch, list(arguments), limit_s
+        self._server: _Collected | None = None
+        self._forks = True
+
+    def benchmarks(self) -> dict[str, Benchmark]:
+        """The tests that use a fixture of ours or of pytest-benchmark.
+
+        Raises `UserError` where none could be collected, or where the marker of one cannot be read.
+        """
+        self._server = self._server or _Collected(self._launch, self._arguments)
+        try:
+            found = self._server.listed()
+        except OSError as error:
+            raise UserError(
+                f"pytest does not start on the side '{self._name}': {error}.",
+                f"Try it there: {self._launch.python} -m pytest {' '.join(self._arguments)}",
+            ) from error
+        if found["errors"] and not found["tests"]:
+            raise UserError(
+                f"pytest can collect nothing on the side '{self._name}': {found['errors'][0]}.",
+                f"Try it there: {self._launch.python} -m pytest {' '.join(self._arguments)}",
+            )
+        self._forks = bool(found["forks"])
+        if not self._forks:
+            self._close_server()
+        return {each["id"]: _benchmark(each) for each in found["tests"]}
+
+    def start(self, benchmark: str) -> RunningTest:
+        """A fresh process in which the test waits at its fixture. Raises `ChildFailed` where it does not get there."""
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the conversation
+        own: _Collected | None = None
+        try:
+            if self._forks:
+                self._server = self._server or _Collected(self._launch, self._arguments)
+                process = self._server.fork({"do": "fork", "test": benchmark}, errors.fileno())
+            else:
+                own = _Collected(self._launch, self._arguments)
+                process = own.fork({"do": "become", "test": benchmark}, errors.fileno())
+        except OSError as error:
+            errors.close()
+            if own is not None:
+                own.close()
+            raise ChildFailed("crashed", f"no process could be started for it: {error}") from error
+        running = RunningTest(Conversation(process, errors), self._limit_s, own)
+        try:
+            running.wait()
+        except ChildFailed:
+            running.close()
+            raise
+        return running
+
+    def renew(self) -> None:
+        """Collect anew; both sides do so at the same time, since nobody waits here."""
+        self._close_server()
+        if self._forks:
+            self._server = _Collected(self._launch, self._arguments)
+
+    def close(self) -> None:
+        """End the process that has collected, and with it every measurement that is left."""
+        self._close_server()
+
+    def _close_server(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+
+def _benchmark(listed: dict[str, Any]) -> Benchmark:
+    name = listed["id"]
+    try:
+        limit = None if listed["limit"] is None else limits.limit(listed["limit"])
+        budget_s = None if listed["budget"] is None else float(_BUDGET.parse(listed["budget"]))
+    except UserError as error:
+        raise UserError(f"The marker of {name}: {error.message}", error.remedy) from error
+    except ValueError as error:
+        raise UserError(f"The marker of {name}: its budget {error}", "Write it such as budget='30s'.") from error
+    return Benchmark(name, name, limit, budget_s)
