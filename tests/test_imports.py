@@ -30,7 +30,8 @@ TOUCHES_MODEL = (
 REPORTS_MAY = (
     "bench.observation",
     "bench.record",
-    "bench.observation",
+    "bench.gate",
+    "bench.limits",
     "bench.store",
     "bench.axes",
     "bench.kinds",
