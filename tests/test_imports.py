@@ -32,6 +32,7 @@ REPORTS_MAY = (
     "bench.record",
     "bench.gate",
     "bench.limits",
+    "bench.rank_sum",
     "bench.store",
     "bench.axes",
     "bench.kinds",
