@@ -5,9 +5,9 @@ bounds hold both (`reports.run_spread`). Where they leave the answer open, the c
 turns (`pinchpoint ab`) can tell.
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import exp, expm1
 from statistics import median
 
 from bench import gate, rank_sum
@@ -95,7 +95,7 @@ def _findings(each: Match, rules: Rules, alpha: float, past: Sequence[Record]) -
     ]
     shown = [name for name in _SHOWN if name not in rules.limits and _read(base, name) and _read(new, name)]
     measured = [_measured(usable, name, rules, alpha, past) for name in (*rules.limits, *shown)]
-    return [*measured, *exact_counts.compare(each.benchmark, *counts, rules.may_grow)]
+    return [*measured, *exact_counts.compare(each.benchmark, counts[0], counts[1], rules.may_grow)]
 
 
 def _read(records: Sequence[Record], name: str) -> bool:
@@ -147,7 +147,7 @@ def _measured(each: Match, name: str, rules: Rules, alpha: float, past: Sequence
         half = spread.half_width(alpha, len(base.runs), len(new.runs))
         within = gate.estimate(paired, alpha) if paired else _unpaired(base, new, alpha, name)
         found = _widened(within, half)
-        judgement = _judgement(info.direction, within, found, limit, has_drift=half > 0)
+        judgement = _judgement(info.direction, within, found, limit, drift=half)
         reason = _reason(judgement.code, found, spread, (len(base.processes), len(new.processes)))
     return Finding(
         each.benchmark,
@@ -156,9 +156,9 @@ def _measured(each: Match, name: str, rules: Rules, alpha: float, past: Sequence
         info.direction,
         base.typical,
         new.typical,
-        None if found is None else exp(found.value),
-        None if found is None or found.low is None else exp(found.low),
-        None if found is None or found.high is None else exp(found.high),
+        None if found is None else math.exp(found.value),
+        None if found is None or found.low is None else math.exp(found.low),
+        None if found is None or found.high is None else math.exp(found.high),
         1 - alpha,
         len(paired) or min(len(base.processes), len(new.processes)),
         None if limit is None else limit.share,
@@ -167,7 +167,7 @@ def _measured(each: Match, name: str, rules: Rules, alpha: float, past: Sequence
         judgement.code,
         reason,
         paired=bool(paired),
-        resolved=None if found is None or found.resolution is None else expm1(found.resolution),
+        resolved=None if found is None or found.resolution is None else math.expm1(found.resolution),
     )
 
 
@@ -219,13 +219,16 @@ def _widened(within: Estimate, half: float) -> Estimate:
     return Estimate(within.value, low, high, within.confidence, within.pairs)
 
 
-def _judgement(direction: int, within: Estimate, found: Estimate, limit: Limit | None, *, has_drift: bool) -> Judgement:
-    """The verdict, with the code that says what left it open: drift, the limit, or too few processes."""
+def _judgement(direction: int, within: Estimate, found: Estimate, limit: Limit | None, drift: float) -> Judgement:
+    """The verdict, with the code that says what left it open: drift, the limit, or too few processes.
+
+    `drift` is the half-width that it adds: where it is the larger part, or processes alone would have told, it is why.
+    """
     told = judged(*worse(direction, found.low, found.high), limit)
     if told.code != "between" or found.low is None or found.high is None:
         return told
     alone = judged(*worse(direction, within.low, within.high), limit)
-    if has_drift and alone.code != "between":
+    if drift and (alone.code != "between" or drift > (found.high - found.low) / 2 * math.sqrt(0.5)):
         code = "drift"
     else:
         code = "unresolvable" if limit is not None and (found.high - found.low) / 2 > limit.log else "between"
@@ -243,4 +246,4 @@ def _reason(code: str, found: Estimate, spread: Spread, processes: tuple[int, in
 
 
 def _percent(log: float) -> str:
-    return f"{100 * expm1(log):+.3g} %"
+    return f"{100 * math.expm1(log):+.3g} %"

@@ -55,7 +55,7 @@ def _finding(benchmark: str, name: str, base: float | None, new: float | None, a
     verdict, outcome, code = _judged(name, base, new)
     reason = CODES[code]
     if base is not None and new is not None and base != new:
-        reason = f"{reason}: {new:,.10g} against {base:,.10g}" + (
+        reason = f"{reason}: {new:,.15g} against {base:,.15g}" + (
             ", and it cannot be the same work" * (name == "tokens")
         )
     direction: Literal[-1, 0] = 0 if name == "tokens" else -1

@@ -40,8 +40,8 @@ class Spread:
     @property
     def words(self) -> str:
         """`an assumed 14 %`, as it stands in a sentence."""
-        share = f"{100 * math.expm1(self.log_sd):.2g} %"
-        if self.source == "measured":
+        share = f"{100 * self.log_sd:.2g} %"
+        if self.source == "measured":  # the logarithm's, which for a few per cent is the value's
             return f"{share}, measured over {self.freedom + 1} runs"
         return f"{'a given' if self.source == 'given' else 'an assumed'} {share}"
 
