@@ -30,7 +30,9 @@ TOUCHES_MODEL = (
 REPORTS_MAY = (
     "bench.observation",
     "bench.record",
-    "bench.observation",
+    "bench.gate",
+    "bench.limits",
+    "bench.rank_sum",
     "bench.store",
     "bench.axes",
     "bench.kinds",

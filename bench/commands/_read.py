@@ -12,9 +12,6 @@ from bench.record import Record
 if TYPE_CHECKING:
     from bench.store import Run
 
-#: Runs that try single points and advise on them.
-_BESIDE = ("diagnose", "advise")
-
 run_option = click.option(
     "--run", default="latest", show_default=True, metavar="latest|all|RUN", help="which runs of each store"
 )
@@ -46,8 +43,10 @@ def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
 
 def _latest(runs: "Sequence[Run]") -> "list[Run]":
     """The newest run that only measured, and all those whose proofs and advice may be about its points."""
-    measured = [each.run for each in runs if each.name not in _BESIDE][-1:]
-    return [each for each in runs if each.name in _BESIDE or each.run in measured]
+    from bench.runs import BESIDE
+
+    measured = [each.run for each in runs if each.name not in BESIDE][-1:]
+    return [each for each in runs if each.name in BESIDE or each.run in measured]
 
 
 def folder_of(where: str) -> Path:
