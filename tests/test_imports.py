@@ -28,6 +28,8 @@ TOUCHES_MODEL = (
     "bench.commands",
 )
 REPORTS_MAY = (
+    "bench.ab.pairs",
+    "bench.ab.sequence",
     "bench.observation",
     "bench.record",
     "bench.gate",

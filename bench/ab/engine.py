@@ -16,17 +16,13 @@ from typing import Any
 from bench import gate
 from bench.ab.pairs import TIME, Half, Key, Pair, values
 from bench.ab.sequence import Decision, replay
-from bench.ab.source import Benchmark, Running, Source
+from bench.ab.source import MOST_ITERATIONS, Benchmark, Running, Source
 from bench.executors.local import ChildFailed
 from bench.gate import Limit
 from bench.interleave import turns
-from bench.warmup import warm_up
 
 #: A block lasts so long: over pairs of identical programs, blocks of 20 ms vary least for the time they take.
 BLOCK_S = 0.02
-#: Before each block the work runs untimed for so long: caches are warm again after the other side's turn. Work whose
-#: iterations take longer than the second figure does without.
-LEAD_IN_S, _NO_LEAD_IN_S = 0.005, 0.2
 #: The blocks of a pair of processes take about so long on both sides together, and are so many.
 PAIR_S = 0.4
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 10
@@ -75,17 +71,18 @@ class Match:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - an order, not a secret
         self._bouts: dict[str, Bout] = {}
-        self._done = 0
+        self.done = 0
         self._ends_s = math.inf
+        self.total_s = 0.0
         self.alone: dict[str, str] = {}
+        self.labels: dict[str, str] = {}
 
     def run(self) -> dict[Key, Decision]:
-        """Measure; what was decided on each gated metric of each benchmark. Both sides are closed however it ends.
-
-        `alone` then names the benchmarks that only one side has, with that side's name (`base` or `new`).
-        """
+        """Measure; what was decided on each gated metric of each benchmark. Both sides are closed however it ends."""
         try:
-            self._prepare()
+            if not self._bouts:
+                self.prepare()
+            self._ends_s = time.monotonic() + self.total_s
             for number, name in turns(range(self.looks[-1]), lambda _: list(self._going()), self._random):
                 if time.monotonic() > self._ends_s and number:
                     break
@@ -100,22 +97,26 @@ class Match:
             self.base.close()
             self.new.close()
 
-    def _prepare(self) -> None:
-        before, after = self.base.benchmarks(), self.new.benchmarks()
-        chosen = [name for name in before.keys() | after.keys() if self.only is None or name in self.only]
+    def prepare(self) -> None:
+        """Find out what both sides have. `alone` then names the benchmarks that only one has, with the name of that
+        side (`base` or `new`), and `labels` all of them. Raises `UserError` where a side does not run.
+        """
+        try:
+            before, after = self.base.benchmarks(), self.new.benchmarks()
+        except BaseException:
+            self.base.close()
+            self.new.close()
+            raise
+        every = {name: found for name, found in (before | after).items() if self.only is None or name in self.only}
+        self.labels = {name: found.label for name, found in every.items()}
         self.alone = {
-            name: "base" if name in before else "new"
-            for name in sorted(chosen)
-            if name not in before.keys() & after.keys()
+            name: "base" if name in before else "new" for name in every if not (name in before and name in after)
         }
-        for name in (each for each in after if each in before and each in chosen):
-            benchmark = after[name]
-            limits = dict(self.limits)
-            if benchmark.limit is not None:
-                limits[TIME] = benchmark.limit
-            self._bouts[name] = Bout(benchmark, limits)
-        budget_s = sum(bout.benchmark.budget_s or self.budget_s for bout in self._bouts.values())
-        self._ends_s = time.monotonic() + budget_s
+        for name, benchmark in every.items():
+            if name not in self.alone:
+                own = {TIME: benchmark.limit} if benchmark.limit is not None else {}
+                self._bouts[name] = Bout(benchmark, dict(self.limits) | own)
+        self.total_s = sum(bout.benchmark.budget_s or self.budget_s for bout in self._bouts.values())
 
     def key_limits(self) -> dict[Key, Limit]:
         """The limit of each gated metric of each benchmark that both sides have."""
@@ -143,10 +144,10 @@ class Match:
 
     def _pair(self, bout: Bout) -> None:
         """One pair of processes; where a side fails twice, the benchmark is over."""
-        self.notify(self._done, len(self._going()) * self.looks[-1], bout.benchmark.label)
+        self.notify(self.done, len(self._going()) * self.looks[-1], bout.benchmark.label)
         pair = self._measured(bout)
         self.keep(asdict(pair))
-        self._done += 1
+        self.done += 1
         if pair.usable:
             bout.pairs.append(pair)
         else:
@@ -167,7 +168,7 @@ class Match:
             for _, side in self._in_turns(0 if failed else bout.blocks):
                 if not failed:
                     with _told(failed, side):
-                        halves[side].blocks.append(self._block(bout, running[side]))
+                        halves[side].blocks.append(running[side].block(bout.iterations))
             for _, side in self._in_turns(1, running):
                 if side not in failed:
                     with _told(failed, side):
@@ -186,18 +187,11 @@ class Match:
     def _warm_up(self, bout: Bout, running: Running) -> None:
         """Warm up; the first process of a benchmark says how long its blocks are, and how many a pair has."""
         first = bout.iterations == 0
-        warm = warm_up(running.block, _FIRST_WARMUP_S if first else _WARMUP_S)
+        iteration_s = max(running.warm_up(_FIRST_WARMUP_S if first else _WARMUP_S), 1e-9)
         if first:
-            bout.iterations = max(1, round(BLOCK_S / warm.iteration_s))
-            pair_s = 2 * (bout.iterations * warm.iteration_s + LEAD_IN_S)
-            least = 1 if warm.iteration_s > PAIR_S else FEWEST_BLOCKS
-            bout.blocks = min(max(round(PAIR_S / pair_s), least), MOST_BLOCKS)
-
-    def _block(self, bout: Bout, running: Running) -> list[int]:
-        """The samples of a block, without those of its lead-in."""
-        iteration_s = BLOCK_S / bout.iterations
-        lead_in = math.ceil(LEAD_IN_S / iteration_s) if bout.iterations * _NO_LEAD_IN_S > BLOCK_S else 0
-        return running.block(lead_in + bout.iterations)[lead_in:]
+            bout.iterations = min(max(1, round(BLOCK_S / iteration_s)), MOST_ITERATIONS)
+            least = 1 if iteration_s > PAIR_S else FEWEST_BLOCKS
+            bout.blocks = min(max(round(PAIR_S / (2 * bout.iterations * iteration_s)), least), MOST_BLOCKS)
 
 
 class _told(suppress):

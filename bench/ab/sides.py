@@ -1,4 +1,4 @@
-"""An environment for a side: a commit, checked out and installed apart from everything else, or an interpreter as it is.
+"""An environment for a side: a commit, checked out and installed apart from all else, or an interpreter as it is.
 
 A commit is installed without its dependencies into an environment that also sees the packages of the interpreter given,
 so that the two sides differ in the commit and in nothing else; two interpreters differ in what is installed there.
@@ -56,7 +56,8 @@ def environment(
     as it is, or the path of an interpreter.
 
     `install` is `auto` (by pip, where the commit can be installed), `pip`, or `none` (its files are found as they lie);
-    `python` is whose packages the side shares; `with_ours` adds the pinchpoint that runs. Raises `UserError`, with the end of the log where it does not build.
+    `python` is whose packages the side shares; `with_ours` adds the pinchpoint that runs. Raises `UserError`, with the
+    end of the log where it does not build.
     """
     if _is_interpreter(text):
         launch = Launch(str(Path(text).absolute()), _environ(), folder)
@@ -114,7 +115,10 @@ def _built(repository: Path, commit: str, python: str, install: str, with_ours: 
     """
     from filelock import FileLock
 
-    key = sha256("\0".join((str(repository), commit, python, install, str(with_ours))).encode()).hexdigest()[:16]
+    files = git.run(
+        repository, "rev-parse", f"{commit}^{{tree}}"
+    )  # what is in it: a commit of ours has a new id each time
+    key = sha256("\0".join((str(repository), files, python, install, str(with_ours))).encode()).hexdigest()[:16]
     kept = cache_folder() / "sides"
     kept.mkdir(parents=True, exist_ok=True)
     place = kept / key

@@ -5,6 +5,9 @@ from typing import Protocol
 
 from bench.gate import Limit
 
+#: A block holds no more iterations than that, however short they are.
+MOST_ITERATIONS = 10_000
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -19,8 +22,11 @@ class Benchmark:
 class Running(Protocol):
     """A process that holds one benchmark ready. Every method may raise `ChildFailed`."""
 
+    def warm_up(self, limit_s: float) -> float:
+        """Run until it is steady, for `limit_s` seconds at most; how many seconds an iteration takes."""
+
     def block(self, iterations: int) -> list[int]:
-        """Run so many iterations; their durations in ns. What has a fixed length of its own may run more or fewer."""
+        """Run so many iterations after a lead-in; their durations in ns. A point chooses its own number of them."""
 
     def peak(self, iterations: int) -> dict[str, float]:
         """Readings of what it takes (`max_ram_B`, ...) over so many iterations; what cannot be read is left out."""

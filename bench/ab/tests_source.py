@@ -1,20 +1,25 @@
 """A side whose benchmarks are a user's own tests: those that use `benchmark` (pytest-benchmark) or `pinchpoint`."""
 
 import json
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench import limits
-from bench.ab.source import Benchmark
+from bench.ab.source import MOST_ITERATIONS, Benchmark
 from bench.errors import UserError
 from bench.executors.forking import ForkServer, Launch
 from bench.executors.local import ChildFailed, Conversation
 from bench.kinds import Duration
+from bench.warmup import warm_up
 
-_SCRIPT = Path(__file__).with_name("pytest_child.py")
+_SCRIPT = Path(__file__).parent / "scripts" / "pytest_child.py"
 _BUDGET = Duration(0.1, 3600)
+#: Before each block the work runs untimed for so long: caches are warm again after the other side's turn. Work whose
+#: iterations take longer than the second figure does without.
+_LEAD_IN_S, _NO_LEAD_IN_S = 0.005, 0.2
 
 
 class _Collected(ForkServer):
@@ -37,9 +42,20 @@ class RunningTest:
 
     def __init__(self, conversation: Conversation, limit_s: float, server: _Collected | None) -> None:
         self._conversation, self._limit_s, self._server = conversation, limit_s, server
+        self._iteration_s = math.inf
+
+    def warm_up(self, limit_s: float) -> float:
+        """Call it until it is steady, for `limit_s` seconds at most; how many seconds a call takes."""
+        self._iteration_s = warm_up(self._samples, limit_s).iteration_s
+        return self._iteration_s
 
     def block(self, iterations: int) -> list[int]:
-        """The durations of so many calls, in ns."""
+        """The durations of so many calls, in ns, without those of the lead-in before them."""
+        short = self._iteration_s < _NO_LEAD_IN_S
+        lead_in = math.ceil(_LEAD_IN_S / max(self._iteration_s, 1e-9)) if short else 0
+        return self._samples(min(lead_in, MOST_ITERATIONS) + iterations)[min(lead_in, MOST_ITERATIONS) :]
+
+    def _samples(self, iterations: int) -> list[int]:
         samples: list[int] = self._ask({"do": "block", "iterations": iterations})["samples_ns"]
         return samples
 

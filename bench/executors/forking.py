@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -53,7 +53,7 @@ class Launch:
     """How a process is started: by which interpreter, with which environment (None: ours) and in which folder."""
 
     python: str = sys.executable
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[str, str] | None = field(default=None, repr=False)  # it may hold secrets
     folder: Path | None = None
 
     def start(self, arguments: Sequence[str], **pipes: Any) -> "subprocess.Popen[bytes]":

@@ -1,4 +1,4 @@
-"""Runs a user's benchmarks on request, in their own environment: a script that needs pytest and this one folder alone.
+"""Runs a user's benchmarks on request, in their own environment: needs pytest and `bench/stopwatch.py` alone.
 
 It is started by path with the interpreter of a side, which need not have pinchpoint. It collects the tests once, and
 then forks a process for each measurement (or becomes it, where threads forbid a fork). It answers on a socket:
@@ -41,7 +41,7 @@ _PLUGINS = ("pytest_benchmark", "bench", __name__)
 
 def _stopwatch() -> Any:
     """The module `bench.stopwatch` by its path: importing `bench` would need pinchpoint, or find another version."""
-    path = Path(__file__).resolve().parent.parent / "stopwatch.py"
+    path = Path(__file__).resolve().parents[2] / "stopwatch.py"
     spec = importlib.util.spec_from_file_location("pinchpoint_stopwatch", path)
     assert spec is not None
     assert spec.loader is not None

@@ -1,0 +1,150 @@
+"""A side whose benchmarks are points of a spec, run by the workers of that side's own pinchpoint and torch."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import host, points
+from bench.ab.source import Benchmark
+from bench.errors import UserError
+from bench.executors.forking import Launch, Nursery
+from bench.executors.local import Child, ChildFailed, cache_folder
+from bench.points import Point
+from bench.record import Value
+
+_SCRIPT = Path(__file__).parent / "scripts" / "points_child.py"
+#: What is read of memory in every process; energy takes seconds, and is left to sweeps.
+_PROBES = ("host_memory", "device_memory")
+_READINGS = ("max_ram_B", "max_allocated_B", "max_reserved_B")
+
+
+class RunningPoint:
+    """A worker that has built a point."""
+
+    def __init__(
+        self, child: Child, report: Mapping[str, Any], costs: Mapping[str, int], block_s: float, limit_s: float
+    ) -> None:
+        self._child, self._report, self._costs = child, report, costs
+        self._block_s, self._limit_s = block_s, limit_s
+        self._rounds = 0
+
+    def warm_up(self, limit_s: float) -> float:
+        """It has warmed up when it was built."""
+        del limit_s
+        return self._block_s / int(self._report["facts"]["iterations_per_block"])
+
+    def block(self, iterations: int) -> list[int]:
+        """The durations of the iterations of a block, in ns; how many is the worker's choice."""
+        del iterations
+        samples: list[int] = self._block(with_probes=False)["samples_ns"]
+        return samples
+
+    def peak(self, iterations: int) -> dict[str, float]:
+        """`max_ram_B`, and on a GPU what its allocator holds at most."""
+        del iterations
+        readings = self._block(with_probes=True)["readings"]
+        return {name: float(readings[name]) for name in _READINGS if name in readings}
+
+    def finish(self) -> dict[str, int]:
+        """What it counts: operators, parameters and stored bytes in the process, the rest from the shape."""
+        operators = self._ask({"do": "count"})["dispatches"]
+        told = {name: self._report["facts"].get(name) for name in ("parameters", "stored_weights_B")}
+        counted = {"operators": operators, "tokens": self._report["tokens"]} | told
+        self._child.ask_to_finish()
+        return {**self._costs, **{name: int(count) for name, count in counted.items() if count is not None}}
+
+    def close(self) -> None:
+        """End the process."""
+        self._child.kill()
+
+    def _block(self, *, with_probes: bool) -> dict[str, Any]:
+        self._rounds += 1
+        request = {"do": "block", "kind": "timed", "round": self._rounds, "process": 0, "probes": with_probes}
+        found: dict[str, Any] = self._ask(request)["block"]
+        return found
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = self._child.ask(request, self._limit_s)
+        except UserError as error:
+            raise ChildFailed("crashed", error.message) from error
+        if answer.keys() == {"finished"}:
+            raise ChildFailed("unsupported", f"its pinchpoint does not know the request '{request['do']}'")
+        return answer
+
+
+class Points:
+    """The points of a spec in the environment of `launch`; `settings` are those of the spec."""
+
+    def __init__(
+        self, name: str, launch: Launch, chosen: Sequence[Point], settings: Mapping[str, Value], limit_s: float
+    ) -> None:
+        self._name, self._launch, self._limit_s = name, launch, limit_s
+        self._points = {point.id: point for point in chosen}
+        self._block_s = float(settings["block_seconds"])
+        self._settings: dict[str, Any] = {name: settings[name] for name in ("block_seconds", "warmup_limit")}
+        self._settings |= {"cache": str(cache_folder()), "lean": True, "probes": list(_PROBES)}
+        self._costs: dict[str, dict[str, int]] = {}
+        self._nursery: Nursery | None = None
+
+    def benchmarks(self) -> dict[str, Benchmark]:
+        """Every point. Raises `UserError` where the side has no pinchpoint that runs."""
+        self._count()
+        self.renew()
+        among = list(self._points.values())
+        return {point.id: Benchmark(point.id, points.describe(point, among)) for point in among}
+
+    def start(self, benchmark: str) -> RunningPoint:
+        """A worker that has built the point and warmed up. Raises `ChildFailed`."""
+        axes = self._points[benchmark].axes
+        child = Child(self._nursery if axes["compile"] == "eager" else None, self._launch)
+        try:
+            child.ask(None, self._limit_s)
+            request = {"do": "build", "axes": axes, "settings": self._settings}
+            report = child.ask(request, self._limit_s)["built"]
+        except (ChildFailed, UserError) as failed:
+            child.kill()
+            if isinstance(failed, UserError):
+                raise ChildFailed("crashed", failed.message) from failed
+            raise
+        return RunningPoint(child, report, self._costs.get(benchmark, {}), self._block_s, self._limit_s)
+
+    def renew(self) -> None:
+        """Start the process anew that workers are forked from, where any can be."""
+        self.close()
+        on_cpu = all(point.axes["device"] in ("auto", "cpu") for point in self._points.values())
+        if sys.platform.startswith("linux") and on_cpu and not host.describe()["accelerator"]:
+            self._nursery = Nursery(self._launch)
+
+    def close(self) -> None:
+        """End the process that workers are forked from, and with it every worker that is left."""
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
+
+    def _count(self) -> None:
+        axes = [point.axes for point in self._points.values()]
+        try:
+            done = subprocess.run(
+                [self._launch.python, "-P", str(_SCRIPT)],
+                input=json.dumps(axes),
+                env=self._launch.environment,
+                cwd=self._launch.folder,
+                capture_output=True,
+                text=True,
+                timeout=self._limit_s,
+                check=False,
+            )
+            if done.returncode:
+                raise OSError((done.stderr.strip().splitlines() or ["it said nothing"])[-1])
+            found = json.loads(done.stdout.splitlines()[-1])
+        except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+            raise UserError(
+                f"pinchpoint does not run on the side '{self._name}': {error}.",
+                f"Install it there: {self._launch.python} -m pip install pinchpoint; or name tests in place of a spec.",
+            ) from error
+        known = zip(self._points, found, strict=True)
+        self._costs = {name: counts for name, counts in known if isinstance(counts, dict)}
