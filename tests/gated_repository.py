@@ -1,0 +1,107 @@
+"""A repository whose commits differ by known work: the counts of their loops tell by how much, and no clock."""
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: Two benchmarks of 1 to 2 ms, a step of a small network and a loader of text, each of which counts what it does.
+_BENCHMARKS = '''
+"""Benchmarks whose work is counted."""
+
+import re
+
+import torch
+
+from work import LINES, STEPS, EXTRA_BYTES, FAILS
+
+#: Touched in full, so that it is resident.
+BUFFER = bytearray(b"x" * (2**26 + EXTRA_BYTES))
+TEXT = [f"the {n} quick brown foxes jump over {n * 7} lazy dogs, again and again." for n in range(LINES)]
+TOKEN = re.compile(r"\\w+|[^\\w\\s]")
+COUNTS = {"steps": 0, "lines": 0}
+
+
+def step(x, weights):
+    done = 0
+    for _ in range(STEPS):
+        x = torch.tanh(x @ weights)
+        done += 1
+    COUNTS["steps"] = done
+    return x
+
+
+def load():
+    tokens = {}
+    done = 0
+    for line in TEXT:
+        for token in TOKEN.findall(line):
+            tokens[token] = tokens.get(token, 0) + 1
+        done += 1
+    COUNTS["lines"] = done
+    return tokens
+
+
+def test_step(benchmark):
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(96, 96, generator=generator) / 10
+    found = benchmark(step, torch.randn(32, 96, generator=generator), weights)
+    assert found.shape == (32, 96)
+    assert not FAILS
+    benchmark.extra_info |= {"steps": COUNTS["steps"], "buffer_bytes": len(BUFFER)}
+
+
+def test_load(benchmark):
+    assert benchmark(load)["the"] == LINES
+    benchmark.extra_info["lines"] = COUNTS["lines"]
+'''
+_WORK = "STEPS = {steps}\nLINES = {lines}\nEXTRA_BYTES = {extra_bytes}\nFAILS = {fails}\n# {remark}\n"
+_CONFTEST = "import sys\nfrom pathlib import Path\n\nsys.path.insert(0, str(Path(__file__).parent))\n"
+FILE = "benchmarks/test_work.py"
+STEP, LOAD = f"{FILE}::test_step", f"{FILE}::test_load"
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much a commit does. `remark` is a comment, for commits that differ in nothing that runs."""
+
+    steps: int = 100
+    lines: int = 100
+    extra_bytes: int = 0
+    fails: bool = False
+    remark: str = ""
+
+
+@dataclass
+class Repository:
+    """A git repository in `folder`, empty at first."""
+
+    folder: Path
+    commits: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        (self.folder / "benchmarks").mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+        (self.folder / FILE).write_text(_BENCHMARKS)
+        (self.folder / "benchmarks/conftest.py").write_text(_CONFTEST)
+
+    def git(self, *arguments: str) -> str:
+        """What git says."""
+        identity = ["-c", "user.name=A Developer", "-c", "user.email=developer@example.com"]
+        command = ["git", "-C", str(self.folder), *identity, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def write(self, work: Work) -> None:
+        """Let the working tree do this."""
+        told = _WORK.format(
+            steps=work.steps, lines=work.lines, extra_bytes=work.extra_bytes, fails=work.fails, remark=work.remark
+        )
+        (self.folder / "benchmarks/work.py").write_text(told)
+
+    def commit(self, tag: str, work: Work) -> str:
+        """A commit under a tag; its id."""
+        self.write(work)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", f"{tag}: {work.steps} steps, {work.lines} lines")
+        self.git("tag", "--force", tag)
+        self.commits[tag] = self.git("rev-parse", "HEAD")
+        return self.commits[tag]
