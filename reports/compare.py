@@ -201,11 +201,13 @@ def _spread(each: Match, name: str, rules: Rules, past: Sequence[Record]) -> Spr
     if rules.run_spread is not None and not _is_peak(name):
         return Spread(rules.run_spread, "given")
     windows = [side_values.ln_of_runs(records, name) for records in (each.base, each.new)]
+    ours = {record.run for record in (*each.base, *each.new)}  # a regression must not widen the bounds that judge it
     by_host: dict[str, dict[str, Record]] = {}
-    for record in (*past, *each.base, *each.new):
-        by_host.setdefault(str(record.host.get("fingerprint")), {})[record.run] = record
+    for record in past:
+        if record.run not in ours:
+            by_host.setdefault(str(record.host.get("fingerprint")), {})[record.run] = record
     hosts = {str(record.host.get("fingerprint")) for record in (*each.base, *each.new)}
-    history = [side_values.ln_of_runs(by_host[host].values(), name) for host in hosts]
+    history = [side_values.ln_of_runs(by_host.get(host, {}).values(), name) for host in sorted(hosts)]
     assumed = Spread(run_spread.ASSUMED_PEAK if _is_peak(name) else run_spread.ASSUMED_TIME, "assumed")
     return run_spread.measured(windows) or run_spread.measured(history) or assumed
 
