@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.gate import Limit
+from reports import gate_remedies
 from reports.comparison import CODES
 from tests import factories
 from tests.sides import FIVE, compared, finding, record, with_metric
@@ -126,6 +127,7 @@ def test_a_peak_of_memory_needs_no_processes_since_it_hardly_differs_from_run_to
     base, new = (with_metric(record(STEADY, r), "max_ram_B", v, "B") for r, v in (("a", 4e8), ("b", 4e8 * factor)))
     found = finding(compared([base], [new], limits={"max_ram_B": Limit(0.02)}), "max_ram_B")
     assert found.outcome == outcome
+    assert (found.code == "no_interval") == (outcome == "inconclusive")
 
 
 def test_more_throughput_is_better_and_less_is_worse():
@@ -222,6 +224,21 @@ def test_more_limited_metrics_make_each_bound_more_careful_so_that_the_whole_gat
     both = [[record(STEADY, run), record(STEADY, run, batch_size=8)] for run in "ab"]
     two = compared(*both).findings[0]
     assert 1 - two.confidence == pytest.approx((1 - one.confidence) / 2)
+
+
+def test_people_read_words_for_what_was_measured():
+    def said(name, unit, factor):
+        base, new = (with_metric(record(STEADY, r), name, v, unit) for r, v in (("a", 1e8), ("b", 1e8 * factor)))
+        return gate_remedies.word(finding(compared([base], [new], limits={name: Limit(0.02)}), name))
+
+    assert [said("max_ram_B", "B", factor) for factor in (1.1, 0.9, 1.0)] == ["bigger", "smaller", "same"]
+    assert said("max_ram_B", "B", 0.99) == "not worse"
+    hungry = [
+        with_metric(record(STEADY, r), "energy_J", v, "J")
+        for r, v in zip("abcdefghijkl", [1.0] * 6 + [2.0] * 6, strict=True)
+    ]
+    found = finding(compared(hungry[:6], hungry[6:], limits={"energy_J": FIVE}), "energy_J")
+    assert gate_remedies.word(found) == "hungrier"
 
 
 def test_every_code_is_one_that_is_explained():
