@@ -147,7 +147,7 @@ def _measured(each: Match, name: str, rules: Rules, alpha: float, past: Sequence
         half = spread.half_width(alpha, len(base.runs), len(new.runs))
         within = gate.estimate(paired, alpha) if paired else _unpaired(base, new, alpha, name)
         found = _widened(within, half)
-        judgement = _judgement(info.direction, within, found, limit, drift=half)
+        judgement = _judgement(info.direction, within, found, limit, half, "no_interval" if _is_peak(name) else "drift")
         reason = _reason(judgement.code, found, spread, (len(base.processes), len(new.processes)))
     return Finding(
         each.benchmark,
@@ -201,11 +201,13 @@ def _spread(each: Match, name: str, rules: Rules, past: Sequence[Record]) -> Spr
     if rules.run_spread is not None and not _is_peak(name):
         return Spread(rules.run_spread, "given")
     windows = [side_values.ln_of_runs(records, name) for records in (each.base, each.new)]
+    ours = {record.run for record in (*each.base, *each.new)}  # a regression must not widen the bounds that judge it
     by_host: dict[str, dict[str, Record]] = {}
-    for record in (*past, *each.base, *each.new):
-        by_host.setdefault(str(record.host.get("fingerprint")), {})[record.run] = record
+    for record in past:
+        if record.run not in ours:
+            by_host.setdefault(str(record.host.get("fingerprint")), {})[record.run] = record
     hosts = {str(record.host.get("fingerprint")) for record in (*each.base, *each.new)}
-    history = [side_values.ln_of_runs(by_host[host].values(), name) for host in hosts]
+    history = [side_values.ln_of_runs(by_host.get(host, {}).values(), name) for host in sorted(hosts)]
     assumed = Spread(run_spread.ASSUMED_PEAK if _is_peak(name) else run_spread.ASSUMED_TIME, "assumed")
     return run_spread.measured(windows) or run_spread.measured(history) or assumed
 
@@ -219,17 +221,20 @@ def _widened(within: Estimate, half: float) -> Estimate:
     return Estimate(within.value, low, high, within.confidence, within.pairs)
 
 
-def _judgement(direction: int, within: Estimate, found: Estimate, limit: Limit | None, drift: float) -> Judgement:
+def _judgement(
+    direction: int, within: Estimate, found: Estimate, limit: Limit | None, drift: float, by_drift: str
+) -> Judgement:
     """The verdict, with the code that says what left it open: drift, the limit, or too few processes.
 
-    `drift` is the half-width that it adds: where it is the larger part, or processes alone would have told, it is why.
+    `drift` is the half-width that it adds: where it is the larger part, or processes alone would have told, the code is
+    `by_drift`.
     """
     told = judged(*worse(direction, found.low, found.high), limit)
     if told.code != "between" or found.low is None or found.high is None:
         return told
     alone = judged(*worse(direction, within.low, within.high), limit)
     if drift and (alone.code != "between" or drift > (found.high - found.low) / 2 * math.sqrt(0.5)):
-        code = "drift"
+        code = by_drift
     else:
         code = "unresolvable" if limit is not None and (found.high - found.low) / 2 > limit.log else "between"
     return Judgement(told.verdict, told.outcome, code)
@@ -239,7 +244,7 @@ def _reason(code: str, found: Estimate, spread: Spread, processes: tuple[int, in
     """The code in words, with the figures that it rests on."""
     if code == "few_pairs":
         return f"too few processes for any bound ({processes[0]} and {processes[1]})"
-    if code in {"drift", "unresolvable"} and found.low is not None and found.high is not None:
+    if code in {"drift", "unresolvable", "no_interval"} and found.low is not None and found.high is not None:
         told = f"{CODES[code]}; the change lies between {_percent(found.low)} and {_percent(found.high)}"
         return told if spread.source == "none" else f"{told}, as runs differ by {spread.words}"
     return CODES[code]

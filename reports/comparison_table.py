@@ -43,7 +43,7 @@ def _table(rows: Sequence[Finding]) -> Table:
     table.add_column("benchmark", overflow="fold", min_width=12)
     table.add_column("metric", overflow="fold", min_width=8)
     table.add_column("base → new", justify="right", overflow="fold")
-    table.add_column(Text("change [bounds], %"), justify="right", overflow="fold")
+    table.add_column("change, %", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold", min_width=9)
     for each in rows:
         cells = (
@@ -94,7 +94,7 @@ def _legend(findings: Sequence[Finding]) -> str:
     same = [each for each in findings if _quiet(each) and each not in equal]
     lines = ["✗ fails, ? cannot tell, ✓ passes; without a sign: not limited."] if findings else []
     if measured:
-        lines.append(f"Each bound is sure at {100 * measured[0].confidence:.4g} %.")
+        lines.append(f"In brackets the bounds of the change, each sure at {100 * measured[0].confidence:.4g} %.")
     if equal:
         lines.append(f"{labels.count(len(equal), 'exact count')} equal: {_names(equal)}.")
     if same:

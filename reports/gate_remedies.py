@@ -17,14 +17,14 @@ _REMEDIES = {
     "above_margin": "Where the cost is meant, raise the limit, or make the new run the baseline.",
     "between": f"Measure with more --repetitions, or {_IN_TURNS}.",
     "time_cap": "Give it more time.",
-    "few_pairs": "Measure with more --repetitions.",
+    "few_pairs": "Measure longer, with more processes: a larger --point-budget or --repetitions.",
     "drift": f"To tell, {_IN_TURNS}. On a dedicated machine say how little its runs differ, such as --run-spread 1%.",
     "unresolvable": f"Choose a wider limit or a quieter machine, or {_IN_TURNS}.",
     "new_fails": "Run it alone to see why: pinchpoint run.",
     "only_in_base": "If it was dropped on purpose: --missing pass.",
     "no_reading": "`pinchpoint doctor` shows what can be read here; or leave out its limit.",
     "bad_reading": "Measure that side again.",
-    "no_interval": "Measure with more --repetitions.",
+    "no_interval": "Measure it some more times: from 4 other runs on, a store shows how much they differ.",
     "other_host": "Measure both alike, or compare all the same: --anyway.",
     "exact_more": "Where it is meant: --allow-more {metric}, or make the new run the baseline.",
 }
@@ -34,6 +34,8 @@ def word(finding: Finding) -> str:
     """The verdict as people say it: `bigger` for memory, `hungrier` for energy, `broken` for what fails now."""
     if finding.code in {"new_fails", "base_fails"}:
         return "broken" if finding.code == "new_fails" else "mended"
+    if finding.verdict == "inconclusive" and finding.outcome == "pass":
+        return "not worse"  # how much better is open
     if finding.verdict not in {"slower", "faster"}:
         return finding.verdict
     return _WORDS.get(finding.unit, ("slower", "faster"))[finding.verdict == "faster"]

@@ -94,6 +94,8 @@ def _names(records: Sequence[Record], *, several_hosts: bool) -> dict[tuple[str,
             name += f" on {labels.plain(record.host.get('accelerator') or record.host.get('cpu'))}"
         if any(other == name and key[1] != record.point for key, other in names.items()):
             name += f" ({record.point})"
+        if several_hosts and any(other == name and key[0] != _host(record) for key, other in names.items() if key[0]):
+            name += f" ({_host(record)[:4]})"
         names |= {(_host(record), record.point): name, ("", record.point): name}
     return names
 
