@@ -28,6 +28,8 @@ TOUCHES_MODEL = (
     "bench.commands",
 )
 REPORTS_MAY = (
+    "bench.gate",
+    "bench.limits",
     "bench.observation",
     "bench.record",
     "bench.observation",

@@ -1,0 +1,1 @@
+"""One file a format that a CI system reads: DESCRIPTION, and render(comparison) -> str."""
