@@ -3,17 +3,18 @@
 import math
 from collections.abc import Iterable
 
+from bench import units
 from bench.limits import METRICS
-from bench.units import change as percent
 from bench.units import quantity
 from reports import labels
 from reports.comparison import CODES, Comparison, Finding, Outcome, Side
 
 _SHORT = {full: short for short, full in METRICS.items()}
 _UNITS = ("_s", "_B", "_J", "_W")
+_ABBREVIATIONS = {"ram": "RAM", "vram": "VRAM", "flops": "FLOPs", "ttft": "TTFT", "tpot": "TPOT"}
 _OUTCOMES: tuple[Outcome, ...] = ("fail", "inconclusive", "pass", "ungated")
 #: Metrics for which faster and slower are the right words; of bytes and joules one says better and worse.
-_TIMES = ("latency", "throughput", "ttft", "tpot", "time")
+_TIMES = ("latency", "throughput", "TTFT", "TPOT", "time")
 #: Codes by which a benchmark has gone, in words for one and for several.
 _GONE = {
     "new_fails": ("fails on the new side", "fail on the new side"),
@@ -27,11 +28,18 @@ def metric(name: str) -> str:
     """A metric as `--fail-on` calls it, or its full name without the unit.
 
     >>> metric("latency_s"), metric("max_ram_B"), metric("weights_B")
-    ('latency', 'max ram', 'weights')
+    ('latency', 'max RAM', 'weights')
     """
     short = _SHORT.get(name, name)
     unit = next((unit for unit in _UNITS if short.endswith(unit)), "")
-    return labels.plain(short.removesuffix(unit).replace("_", " "))
+    words = labels.plain(short.removesuffix(unit).replace("_", " ")).split()
+    return " ".join(_ABBREVIATIONS.get(word, word) for word in words)
+
+
+def heading(name: str) -> str:
+    """A metric at the head of a table or figure."""
+    words = metric(name)
+    return words[:1].upper() + words[1:]
 
 
 def benchmark(finding: Finding) -> str:
@@ -66,16 +74,26 @@ def change(finding: Finding) -> str:
     """The change in percent with its bounds: `+5.2 % [+4.1 %, +6.3 %]`; the two numbers where it was counted."""
     ratio, low, high = (usable(value) for value in (finding.ratio, finding.low, finding.high))
     if finding.exact and None not in (finding.base, finding.new):
-        return f"{counted(finding.base, finding.unit)} to {counted(finding.new, finding.unit)}"
+        return f"{counted(finding.base, '')} to {counted(finding.new, finding.unit)}"
     if ratio is None:
         return "not known"
-    middle = percent(math.log(ratio))
+    middle = percent(ratio)
     return middle if low is None or high is None else f"{middle} {bounds(low, high)}"
 
 
 def bounds(low: float, high: float) -> str:
     """The bounds of a ratio in percent."""
-    return f"[{percent(math.log(low))}, {percent(math.log(high))}]"
+    return f"[{percent(low)}, {percent(high)}]"
+
+
+def percent(ratio: float) -> str:
+    """The change that a ratio stands for, in percent; what rounds to nothing has no sign.
+
+    >>> percent(1.052), percent(0.5), percent(0.9999)
+    ('+5.2 %', '-50 %', '0.0 %')
+    """
+    text = units.change(math.log(ratio))
+    return "0.0 %" if text in ("+0.0 %", "-0.0 %") else text
 
 
 def counted(value: float | None, unit: str) -> str:
@@ -117,7 +135,9 @@ def sentence(text: str) -> str:
 
 def describe(finding: Finding) -> str:
     """One finding in one line: what changed, by how much, against which limit, and why that decides."""
-    limit = f", limit {share(finding.limit)}" if finding.limit is not None else ""
+    if usable(finding.ratio) is None:
+        return f"{metric(finding.metric)} {verdict(finding)}. {reason(finding)}"
+    limit = f", limit {share(finding.limit)}" if finding.limit and not finding.exact else ""
     return f"{metric(finding.metric)} {verdict(finding)}: {change(finding)}{limit}. {reason(finding)}"
 
 
@@ -132,7 +152,7 @@ def commit_of(given: Side) -> str:
     return labels.plain(given.commit or "")[:_COMMIT_LETTERS]
 
 
-def answer(comparison: Comparison) -> str:
+def answer(comparison: Comparison) -> str:  # noqa: PLR0911 - one for each answer
     """What the gate says, in one or two sentences."""
     found = comparison.findings
     if comparison.refused is not None:
@@ -194,12 +214,12 @@ def _better(found: Iterable[Finding]) -> str:
 def remedy(comparison: Comparison) -> str:
     """What a maintainer does now; empty where there is nothing to do."""
     if comparison.refused is not None:
-        return "Measure both sides on one machine with `pinchpoint ab`, or compare them all the same with --anyway."
+        return "Measure both sides on one machine with pinchpoint ab, or compare them all the same with --anyway."
     if comparison.outcome == "fail":
         first = (
             f"The first bad commit is {labels.plain(comparison.culprit)}."
             if comparison.culprit
-            else "`pinchpoint ab --bisect` finds the commit."
+            else "pinchpoint ab --bisect finds the commit."
         )
         return f"{first} Where the cost is intended, raise that limit in --fail-on, and say why in the change."
     if comparison.outcome == "inconclusive":

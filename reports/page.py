@@ -34,8 +34,8 @@ def document(studied: Study, title: str) -> Document:
 def _subtitle(studied: Study) -> str:
     if not studied.records:
         latest = studied.comparisons[-1]
-        when = [labels.plain(latest.started_at)[:10]] if latest.started_at else []
-        return ", ".join([f"{gate_words.side(latest.new)} against {gate_words.side(latest.base)}", *when])
+        day = f", {labels.plain(latest.started_at)[:10]}" if latest.started_at else ""
+        return f"{gate_words.side(latest.new)} against {gate_words.side(latest.base)}{day}"
     days = sorted(labels.plain(record.started_at)[:10] for record in studied.records)
     when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
     if len(studied.hosts) > 1:

@@ -17,7 +17,8 @@ def finding(name: str = "test_decode", ratio: float | None = 1.0, **changes: Any
     base = {"latency_s": 0.0021, "max_ram_B": 3.2e8, "throughput_tokens_per_s": 9000.0}.get(metric, 0.4)
     made = Finding(
         benchmark=name, metric="latency_s", unit=_UNITS.get(metric, ""), direction=-1, base=base,
-        new=None if ratio is None else base * ratio, ratio=ratio, low=ratio and ratio * 0.99, high=ratio and ratio * 1.01,
+        new=None if ratio is None else base * ratio, ratio=ratio,
+        low=ratio and ratio * 0.99, high=ratio and ratio * 1.01,
         confidence=0.9975, samples=16, limit=0.05, verdict="same", outcome="pass", code="below_limit",
         reason="surely within the limit", resolved=0.01,
     )  # fmt: skip
@@ -70,11 +71,13 @@ def comparison(*findings: Finding, **changes: Any) -> Comparison:
 
 def many(number: int = 40, seed: int = 1) -> Comparison:
     """As a large repository has them: long names of tests, in files that begin alike."""
-    draws = random.Random(seed)  # noqa: S311
-    files = ("tests/bench/test_attention_kernels.py", "tests/bench/test_tokenizer.py", "tests/bench/models/test_end.py")
+    draws = random.Random(seed)
+    files = ("tests/bench/test_attention.py", "tests/bench/test_tokenizer.py", "tests/bench/models/test_end.py")
     found: list[Finding] = []
     for place in range(number):
-        name = f"{files[place % 3]}::TestThroughput::test_{'decode' if place % 2 else 'prefill'}_with_cache[batch-{place}]"
+        name = (
+            f"{files[place % 3]}::TestThroughput::test_{'decode' if place % 2 else 'prefill'}_with_cache[batch-{place}]"
+        )
         ratio = 1 + draws.gauss(0, 0.006)
         made = finding(name, ratio, low=ratio * (1 - draws.uniform(0.002, 0.02)), high=ratio * 1.012)
         if place in (3, 17):

@@ -40,7 +40,10 @@ def _equal(finding: Finding) -> bool:
 def _table(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
-    lines = ["| benchmark | metric | base | new | change | limit | verdict | why |", "|---|---|--:|--:|--:|--:|---|---|"]
+    lines = [
+        "| benchmark | metric | base | new | change | limit | verdict | why |",
+        "|---|---|--:|--:|--:|--:|---|---|",
+    ]
     return "\n".join([*lines, *map(_row, findings)])
 
 
@@ -52,7 +55,7 @@ def _row(finding: Finding) -> str:
         escape(_value(finding.base, finding)),
         escape(_value(finding.new, finding)),
         "" if finding.exact else escape(gate_words.change(finding)),
-        "" if finding.limit is None else gate_words.share(finding.limit),
+        "" if not finding.limit or finding.exact else gate_words.share(finding.limit),
         f"**{escape(said)}**" if finding.outcome == "fail" else escape(said),
         escape(gate_words.reason(finding)),
     )
@@ -66,7 +69,7 @@ def _value(value: float | None, finding: Finding) -> str:
 
 
 def _folded(rows: Sequence[Finding], equal: int) -> str:
-    said = [f"{equal:,} exact counts (such as parameters, FLOPs or bytes) are equal." if equal else ""]
+    said = [f"Exact counts that are equal, such as FLOPs or bytes: {equal:,}." if equal else ""]
     said += [f"{len(rows) - _MOST:,} more are left out here." if len(rows) > _MOST else ""]
     below = "\n\n".join(text for text in (_table(rows[:_MOST]), " ".join(said).strip()) if text)
     return f"<details>\n<summary>Everything that was compared</summary>\n\n{below}\n\n</details>" if below else ""
@@ -75,4 +78,6 @@ def _folded(rows: Sequence[Finding], equal: int) -> str:
 def _sides(comparison: Comparison) -> str:
     spent = "" if comparison.spent_s is None else f", in {duration(comparison.spent_s)}"
     how = "measured in turns" if comparison.how == "ab" else "read from two stores"
-    return f"{escape(gate_words.side(comparison.new))} against {escape(gate_words.side(comparison.base))}, {how}{spent}."
+    return (
+        f"{escape(gate_words.side(comparison.new))} against {escape(gate_words.side(comparison.base))}, {how}{spent}."
+    )
