@@ -1,5 +1,6 @@
 """Two sides compared: the gate's answer, every change with its bounds, and what differs between the sides."""
 
+from bench.gate import ALPHA, MARGIN
 from bench.units import duration
 from reports import gate_words
 from reports.comparison import Comparison
@@ -45,19 +46,19 @@ def _cause(comparison: Comparison) -> str:
         return "Figures of different machines or versions differ for reasons that have nothing to do with the change."
     if comparison.outcome == "inconclusive":
         return "The bounds still reach from the margin to the limit, so neither a regression nor its absence is shown."
-    return (
-        "The bounds lie beyond the margin, which is two fifths of the limit; chance alone does that in 1 of 100 runs."
-    )
+    if any(each.outcome == "fail" and each.low is not None for each in comparison.findings):
+        return f"Its bounds lie wholly beyond the margin, {MARGIN:g} of the limit: chance does that in {ALPHA:.0%} of runs."
+    return "No noise is in this: a benchmark has gone or fails, or a count has grown."
 
 
 def _between(comparison: Comparison) -> str:
     how = "measured in turns" if comparison.how == "ab" else "read from two stores"
     spent = "" if comparison.spent_s is None else f" in {duration(comparison.spent_s)}"
     new, base = gate_words.side(comparison.new), gate_words.side(comparison.base)
-    return f"{new} against {base}, {how}{spent}. A change is that of new against base."
+    return f"{new} against {base}, {how}{spent}. Changes are of the new side against the base."
 
 
 def _notes(comparison: Comparison) -> list[Part]:
     if not comparison.notes:
         return []
-    return [Bullets(tuple(("Note", gate_words.sentence(note).removesuffix(".") + ".") for note in comparison.notes))]
+    return [Bullets(tuple(("Note", gate_words.sentence(note)) for note in comparison.notes))]
