@@ -22,11 +22,11 @@ def build(study: Study) -> Section | None:
     parts = (
         *_advice(latest),
         Paragraph(_between(latest)),
+        *_comparison_tables.sides(latest),
         *forests(latest.findings),
         *_comparison_tables.by_metric(latest.findings),
         *_comparison_tables.counts(latest.findings),
         *_notes(latest),
-        *_comparison_tables.sides(latest),
         *_comparison_tables.earlier(earlier),
     )
     return Section("What the change did", gate_words.answer(latest), parts)
@@ -47,7 +47,8 @@ def _cause(comparison: Comparison) -> str:
     if comparison.outcome == "inconclusive":
         return "The bounds still reach from the margin to the limit, so neither a regression nor its absence is shown."
     if any(each.outcome == "fail" and each.low is not None for each in comparison.findings):
-        return f"Its bounds lie wholly beyond the margin, {MARGIN:g} of the limit: chance does that in {ALPHA:.0%} of runs."
+        chance = f"chance does that in {ALPHA:.0%} of runs at most"
+        return f"Its bounds lie wholly beyond the margin, which is {MARGIN:g} of the limit; {chance}."
     return "No noise is in this: a benchmark has gone or fails, or a count has grown."
 
 
