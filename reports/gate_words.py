@@ -194,7 +194,7 @@ def _failures(found: Iterable[Finding]) -> str:
     failed = [each for each in found if each.outcome == "fail"]
     gone = {code: {each.benchmark for each in failed if each.code == code} for code in _GONE}
     worse = {each.benchmark for each in failed if each.code not in _GONE}
-    said = [f"{_of(worse, _gated(found))} went beyond a limit"] if worse else []
+    said = [f"{_of(worse, _gated(found))} got worse"] if worse else []
     said += [f"{len(names):,} {_GONE[code][len(names) > 1]}" for code, names in gone.items() if names]
     return labels.listed(said)
 

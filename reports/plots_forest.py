@@ -108,7 +108,7 @@ def ratio_ticks(axes: Axes, values: Sequence[float]) -> None:
 
 def _apart(ticks: Sequence[float], span: float, points: float) -> bool:
     """Whether the labels of ticks do not touch on a log axis that spans `span` in ln and takes so many `points`."""
-    room = span * canvas.width("1.05× ") / points
+    room = span * (canvas.width("1.05×") + 3) / points
     return all(math.log(after / before) >= max(room, span / 8) for before, after in pairwise(ticks))
 
 

@@ -13,7 +13,7 @@ from reports.plots_forest import Row, Rule, forest
 
 #: Words and look (marker, colour) of an outcome; those that must be told apart differ in both.
 _LOOKS: dict[Outcome, tuple[str, int]] = {
-    "fail": ("beyond its limit", 1),
+    "fail": ("regression", 1),
     "inconclusive": ("cannot tell", 4),
     "pass": ("within its limit", 0),
     "ungated": ("has no limit", 6),
@@ -46,7 +46,9 @@ def _figure(ordered: Sequence[Finding]) -> Figure:
     title = f"{gate_words.heading(ordered[0].metric)}, new / base"
     said = "" if len(shown) == len(ordered) else f"The {len(shown)} worst of {len(ordered)}; all are in the table. "
     hollow = " A hollow mark has no bounds." if any(row.low is None for row in rows) else ""
-    caption = f"{said}The worst first; {_marks(shown)}bars are the bounds.{hollow}"
+    order = "The worst first; " if len(shown) > 1 else ""
+    told = f"{order}{_marks(shown)}bars are the bounds.{hollow}"
+    caption = f"{said}{told[:1].upper()}{told[1:]}"
     alt = f"Ratios of {metric}: " + "; ".join(
         f"{name} {gate_words.change(each)}" for name, each in zip(names, shown[:5], strict=False)
     )

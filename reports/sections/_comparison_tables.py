@@ -26,7 +26,7 @@ def by_metric(findings: Sequence[Finding]) -> list[Table]:
 def _note(measured: Sequence[Finding]) -> str:
     """What the brackets and the resolution are: said once."""
     sure = sorted({each.confidence for each in measured if each.low is not None})
-    bounds = f"Each bound in brackets holds with {labels.listed([gate_words.share(c) for c in sure])} confidence. "
+    bounds = f"Each bound in brackets holds with {labels.listed([f'{100 * each:.4g} %' for each in sure])} confidence. "
     return (bounds if sure else "") + "Resolution: the change that so many measurements can tell from none."
 
 
@@ -99,7 +99,11 @@ def _changed(findings: Sequence[Finding], note: str) -> Table:
 def sides(comparison: Comparison) -> list[Table]:
     """The facts in which the two sides differ: what each is, and its libraries and machine."""
     base, new = comparison.base, comparison.new
-    pairs = {"name": (base.label, new.label), "commit": (base.commit, new.commit), "run": (base.run, new.run)}
+    pairs = {
+        "name": (base.label, new.label),
+        "commit": (gate_words.commit_of(base), gate_words.commit_of(new)),
+        "run": (base.run, new.run),
+    }
     names = [name for name in dict.fromkeys((*base.facts, *new.facts)) if name not in _UNTOLD]
     pairs |= {name: (_fact(base, name), _fact(new, name)) for name in names}
     rows = [

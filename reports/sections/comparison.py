@@ -47,8 +47,8 @@ def _cause(comparison: Comparison) -> str:
     if comparison.outcome == "inconclusive":
         return "The bounds still reach from the margin to the limit, so neither a regression nor its absence is shown."
     if any(each.outcome == "fail" and each.low is not None for each in comparison.findings):
-        chance = f"chance does that in {ALPHA:.0%} of runs at most"
-        return f"Its bounds lie wholly beyond the margin, which is {MARGIN:g} of the limit; {chance}."
+        chance = f"chance does that in {100 * ALPHA:g} % of runs at most"
+        return f"The bounds of what got worse lie wholly beyond the margin, which is {MARGIN:g} of the limit; {chance}."
     return "No noise is in this: a benchmark has gone or fails, or a count has grown."
 
 
