@@ -22,6 +22,8 @@ _GONE = {
 }
 #: Git's own choice for a commit that a person reads.
 _COMMIT_LETTERS = 10
+#: No reading is as large, and a percentage of something larger would no longer be a float.
+_BEYOND = 1e300
 
 
 def metric(name: str) -> str:
@@ -49,12 +51,13 @@ def benchmark(finding: Finding) -> str:
 
 def usable(value: float | None) -> float | None:
     """`value` where it is a positive finite number, which is what a ratio and its bounds must be to be shown."""
-    return value if value is not None and math.isfinite(value) and value > 0 else None
+    found = finite(value)
+    return found if found is not None and found > 1 / _BEYOND else None
 
 
 def finite(value: float | None) -> float | None:
-    """`value` where it is a finite number."""
-    return value if value is not None and math.isfinite(value) else None
+    """`value` where it is a finite number, of a size that arithmetic on it stays finite too."""
+    return value if value is not None and abs(value) < _BEYOND else None
 
 
 def worse_by(finding: Finding) -> float:
