@@ -6,8 +6,8 @@ from typing import Any
 
 from reports.comparison import Comparison, Finding, Side
 
-BASE = Side("main", commit="0b1e2f3a4c5d6e7f8091", run="r1", facts={"torch": "2.12.1", "python": "3.11.2"})
-NEW = Side("faster-attention", commit="fedcba9876543210fedc", run="r2", facts={"torch": "2.13.0", "python": "3.11.2"})
+BASE = Side("main", commit="0badcafe0badcafe", run="r1", facts={"torch": "2.12.1", "python": "3.11.2"})
+NEW = Side("faster-attention", commit="fedcbafedcba00", run="r2", facts={"torch": "2.13.0", "python": "3.11.2"})
 _UNITS = {"latency_s": "s", "max_ram_B": "B", "joules_per_token": "J/token", "throughput_tokens_per_s": "tokens/s"}
 
 

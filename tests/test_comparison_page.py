@@ -35,7 +35,7 @@ def test_nothing_compared_is_no_section():
 def test_a_comparison_makes_a_page_of_its_own_without_records():
     document = page.build([], "Gate", [comparison()])
     assert [each.title for each in document.sections] == ["What the change did"]
-    assert document.subtitle == "faster-attention (fedcba9876) against main (0123456789), 2026-01-02"
+    assert document.subtitle == "faster-attention (fedcbafedc) against main (0badcafe0b), 2026-01-02"
     assert "What the change did" in render_html.render(document)
     assert "What the change did" in render_markdown.render(document)
 
@@ -56,7 +56,7 @@ def test_a_report_of_records_shows_the_comparison_after_what_was_found():
         ([finding(), undecided()], "Cannot tell yet for 1 of 2 benchmarks. The others are within their limits."),
         ([incomparable()], "Nothing could be compared. Joules could not be read: this machine has no meter."),
         ([finding(outcome="ungated")], "1 benchmark compared without a limit; none changed for sure."),
-        ([exact("a", 10, 11)], "Regression: the one benchmark got worse. The worst: FLOPs of a, 10 to 11 FLOP."),
+        ([exact("a", 10, 11)], "Regression: the one benchmark got worse. The worst: FLOPs of a, +1 FLOP beside 10 FLOP."),
     ],
 )  # fmt: skip
 def test_the_first_sentence_is_the_answer(made, answer):
@@ -123,14 +123,14 @@ def test_a_figure_says_how_many_it_leaves_out():
     assert f"The {plots.MOST_ROWS} worst of 40" in first.caption
 
 
-def test_equal_counts_are_a_sentence_and_changed_ones_a_table_with_every_digit():
+def test_equal_counts_are_a_sentence_and_changed_ones_a_table_with_their_difference():
     equal = build(finding(), exact(), exact(metric="parameters"))
     assert "All 2 exact counts are equal (FLOPs and parameters)." in words(equal)
     made = table(build(exact(), exact("b", 4_194_304, 4_194_305)), "Exact counts that changed")
     assert column(made, "benchmark") == ["b"]
-    assert cell(made, 0, "new") == "4,194,305 FLOP"
+    assert (cell(made, 0, "new"), cell(made, 0, "difference")) == ("4.19 MFLOP", "+1 FLOP")
     assert cell(made, 0, "verdict") == "more"
-    assert made.note.startswith("The other 1 are equal.")
+    assert made.note.startswith("Equal: 1 other.")
 
 
 def test_only_facts_that_differ_are_listed():

@@ -21,10 +21,10 @@ def render(comparison: Comparison) -> str:
 
 
 def _entry(finding: Finding, base: str) -> dict[str, Any] | None:
-    value = gate_words.finite(finding.new)
-    if value is None or finding.direction == 0 or (finding.direction > 0 and value == 0):
-        return None
     inverse = finding.direction > 0
+    value = gate_words.usable(finding.new) if inverse else gate_words.finite(finding.new)
+    if value is None or finding.direction == 0:
+        return None
     name = f"{gate_words.benchmark(finding)}: {gate_words.metric(finding.metric)}"
     unit = labels.plain(finding.unit) or "count"
     why = "The inverse is shown, since smaller must be better. " if inverse else ""

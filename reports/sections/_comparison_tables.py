@@ -77,7 +77,7 @@ def counts(findings: Sequence[Finding]) -> list[Part]:
     if not changed:
         return [Paragraph(f"All {len(exact):,} exact counts are equal ({kinds}).")]
     equal = len(exact) - len(changed)
-    others = f"The other {equal:,} are equal." if equal else ""
+    others = f"Equal: {labels.count(equal, 'other')}." if equal else ""
     return [_changed(changed, f"{others} Counts have no noise, so any difference is one ({kinds}).".strip())]
 
 
@@ -88,11 +88,13 @@ def _changed(findings: Sequence[Finding], note: str) -> Table:
             Cell(gate_words.metric(each.metric)),
             Cell(gate_words.counted(each.base, each.unit), sort=gate_words.finite(each.base)),
             Cell(gate_words.counted(each.new, each.unit), sort=gate_words.finite(each.new)),
+            Cell(gate_words.difference(each) or "—"),
             Cell(gate_words.verdict(each), emphasis=_EMPHASES[each.outcome]),
         )
         for each in findings
     )
-    columns = (Column("benchmark"), Column("count"), Column("base", "right"), Column("new", "right"), Column("verdict"))
+    numbers = (Column(name, "right") for name in ("base", "new", "difference"))
+    columns = (Column("benchmark"), Column("count"), *numbers, Column("verdict"))
     return Table("Exact counts that changed", columns, rows, note)
 
 
