@@ -78,7 +78,7 @@ def change(finding: Finding) -> str:
     """The change in percent with its bounds: `+5.2 % [+4.1 %, +6.3 %]`; of a count the difference."""
     ratio, low, high = (usable(value) for value in (finding.ratio, finding.low, finding.high))
     if finding.exact and difference(finding):
-        return f"{difference(finding)} beside {counted(finding.base, finding.unit)}"
+        return f"{difference(finding)} against {counted(finding.base, finding.unit)}"
     if ratio is None:
         return "not known"
     middle = percent(ratio)

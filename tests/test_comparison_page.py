@@ -56,7 +56,7 @@ def test_a_report_of_records_shows_the_comparison_after_what_was_found():
         ([finding(), undecided()], "Cannot tell yet for 1 of 2 benchmarks. The others are within their limits."),
         ([incomparable()], "Nothing could be compared. Joules could not be read: this machine has no meter."),
         ([finding(outcome="ungated")], "1 benchmark compared without a limit; none changed for sure."),
-        ([exact("a", 10, 11)], "Regression: the one benchmark got worse. The worst: FLOPs of a, +1 FLOP beside 10 FLOP."),
+        ([exact("a", 10, 11)], "the one benchmark got worse. The worst: FLOPs of a, +1 FLOP against 10 FLOP."),
     ],
 )  # fmt: skip
 def test_the_first_sentence_is_the_answer(made, answer):
