@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from bench.commands import workflow
 from bench.spec import shipped
@@ -44,7 +44,7 @@ def test_a_workflow_names_forms_and_sweeps_that_there_are_and_every_exit_code(pi
 def test_no_name_from_outside_is_pasted_into_a_script_of_github(pinchpoint):
     """An expression inside a script would run what somebody called a branch."""
     _, text, _ = pinchpoint("workflow", "github")
-    jobs = yaml.safe_load(text)["jobs"]
+    jobs = YAML(typ="safe").load(text)["jobs"]
     scripts = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     assert scripts
     assert not [script for script in scripts if "${{" in script]
