@@ -22,6 +22,9 @@ _GONE = {
 }
 #: Git's own choice for a commit that a person reads.
 _COMMIT_LETTERS = 10
+#: No reading is as large, and a percentage of something larger would no longer be a float.
+_BEYOND = 1e300
+_THOUSAND, _MILLION = 1e3, 1e6
 
 
 def metric(name: str) -> str:
@@ -49,12 +52,13 @@ def benchmark(finding: Finding) -> str:
 
 def usable(value: float | None) -> float | None:
     """`value` where it is a positive finite number, which is what a ratio and its bounds must be to be shown."""
-    return value if value is not None and math.isfinite(value) and value > 0 else None
+    found = finite(value)
+    return found if found is not None and found > 1 / _BEYOND else None
 
 
 def finite(value: float | None) -> float | None:
-    """`value` where it is a finite number."""
-    return value if value is not None and math.isfinite(value) else None
+    """`value` where it is a finite number, of a size that arithmetic on it stays finite too."""
+    return value if value is not None and abs(value) < _BEYOND else None
 
 
 def worse_by(finding: Finding) -> float:
@@ -71,10 +75,10 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def change(finding: Finding) -> str:
-    """The change in percent with its bounds: `+5.2 % [+4.1 %, +6.3 %]`; the two numbers where it was counted."""
+    """The change in percent with its bounds: `+5.2 % [+4.1 %, +6.3 %]`; of a count the difference."""
     ratio, low, high = (usable(value) for value in (finding.ratio, finding.low, finding.high))
-    if finding.exact and None not in (finding.base, finding.new):
-        return f"{counted(finding.base, '')} to {counted(finding.new, finding.unit)}"
+    if finding.exact and difference(finding):
+        return f"{difference(finding)} against {counted(finding.base, finding.unit)}"
     if ratio is None:
         return "not known"
     middle = percent(ratio)
@@ -97,10 +101,29 @@ def percent(ratio: float) -> str:
 
 
 def counted(value: float | None, unit: str) -> str:
-    """A counted number with every digit, since a difference in the last one is a difference."""
-    if value is None or not math.isfinite(value):
+    """A count as a reader takes it in: three digits and a prefix, or all digits of a small one.
+
+    >>> counted(2_000_128, "FLOP"), counted(1_234_567, ""), counted(1234, "")
+    ('2.00 MFLOP', '1.23 million', '1,234')
+    """
+    found = finite(value)
+    if found is None:
         return "—"
-    return f"{value:,.0f} {unit}".strip() if value == int(value) else quantity(value, unit)
+    if found == int(found) and abs(found) < (_THOUSAND if unit else _MILLION):
+        return f"{found:,.0f} {unit}".strip()
+    return quantity(found, unit) if unit else f"{units.digits(found / _MILLION)} million"
+
+
+def difference(finding: Finding) -> str:
+    """New minus base of a count, with its sign: a small difference in a large count is a difference.
+
+    Empty where one of the two is not known.
+    """
+    base, new = finite(finding.base), finite(finding.new)
+    if base is None or new is None:
+        return ""
+    sign = "" if new == base else "+" if new > base else "-"
+    return f"{sign}{counted(abs(new - base), finding.unit)}"
 
 
 def share(value: float) -> str:
@@ -135,7 +158,7 @@ def sentence(text: str) -> str:
 
 def describe(finding: Finding) -> str:
     """One finding in one line: what changed, by how much, against which limit, and why that decides."""
-    if usable(finding.ratio) is None:
+    if usable(finding.ratio) is None and not finding.exact:
         return f"{metric(finding.metric)} {verdict(finding)}. {reason(finding)}"
     limit = f", limit {share(finding.limit)}" if finding.limit and not finding.exact else ""
     return f"{metric(finding.metric)} {verdict(finding)}: {change(finding)}{limit}. {reason(finding)}"
@@ -194,7 +217,7 @@ def _failures(found: Iterable[Finding]) -> str:
     failed = [each for each in found if each.outcome == "fail"]
     gone = {code: {each.benchmark for each in failed if each.code == code} for code in _GONE}
     worse = {each.benchmark for each in failed if each.code not in _GONE}
-    said = [f"{_of(worse, _gated(found))} went beyond a limit"] if worse else []
+    said = [f"{_of(worse, _gated(found))} got worse"] if worse else []
     said += [f"{len(names):,} {_GONE[code][len(names) > 1]}" for code, names in gone.items() if names]
     return labels.listed(said)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bench.errors import UserError
 from bench.record import Record
 from model import plugins
-from reports import labels
+from reports import gate_words, labels
 from reports.comparison import Comparison
 from reports.document import Document, Section
 from reports.study import Study, study
@@ -16,9 +16,10 @@ def build(
 ) -> Document:
     """The report over `records`, comparisons of two sides, and all runs of the `past`.
 
-    Raises `UserError` where there are no records.
+    A comparison can stand alone: sections about records then have nothing to say. Raises `UserError` where there are
+    neither records nor comparisons.
     """
-    if not records:
+    if not records and not comparisons:
         raise UserError("There is no record to report.", "Run `pinchpoint sweep` first, or name another store.")
     return document(study(records, comparisons, past), title)
 
@@ -31,6 +32,10 @@ def document(studied: Study, title: str) -> Document:
 
 
 def _subtitle(studied: Study) -> str:
+    if not studied.records:
+        latest = studied.comparisons[-1]
+        day = f", {labels.plain(latest.started_at)[:10]}" if latest.started_at else ""
+        return f"{gate_words.side(latest.new)} against {gate_words.side(latest.base)}{day}"
     days = sorted(labels.plain(record.started_at)[:10] for record in studied.records)
     when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
     if len(studied.hosts) > 1:

@@ -4,13 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports import canvas
-from reports.canvas import GRID, MUTED
+from reports.canvas import FOREGROUND, GRID, MUTED
 from reports.plots import LEGEND_ROW, ROW, legend, legend_shape, log_ticks, look, name_rows, row_labels, titles
 
 
@@ -26,7 +27,16 @@ class Row:
     high: float | None
 
 
-def forest(title: str, rows: Sequence[Row], x_label: str) -> str:
+@dataclass(frozen=True)
+class Rule:
+    """A ratio that matters to all rows, such as a limit: a line across them, with its words in the legend."""
+
+    label: str
+    ratio: float
+    dashes: Literal["--", ":"]
+
+
+def forest(title: str, rows: Sequence[Row], x_label: str, rules: Sequence[Rule] = ()) -> str:
     """One row a ratio with its interval, on a logarithmic scale around a line at 1; a hollow mark has no interval.
 
     Rows of one group carry the same `look`, here and in other panels.
@@ -34,19 +44,22 @@ def forest(title: str, rows: Sequence[Row], x_label: str) -> str:
     with canvas.style():
         shown = row_labels([row.label for row in rows])
         groups = {row.group: row.look for row in rows}
-        columns, legend_rows = legend_shape(list(groups))
+        columns, legend_rows = legend_shape([*groups, *(rule.label for rule in rules)])
         bottom = 38 + legend_rows * LEGEND_ROW
         left = max(map(canvas.width, shown)) + 10
         figure, axes = canvas.panel(len(rows) * ROW + bottom + 26, left=left, bottom=bottom)
         axes.axvline(1, color=MUTED, linewidth=1.2)
+        for rule in rules:
+            axes.axvline(rule.ratio, color=FOREGROUND, linewidth=1, linestyle=rule.dashes)
         for place, row in enumerate(rows):
             _draw_row(axes, row, place)
             if place and row.group != rows[place - 1].group:
                 axes.axhline(place - 0.5, color=GRID, linewidth=0.8)
-        ratio_ticks(axes, [bound for row in rows for bound in (row.value, row.low, row.high) if bound])
+        bounds = [bound for row in rows for bound in (row.value, row.low, row.high) if bound]
+        ratio_ticks(axes, [*bounds, *(rule.ratio for rule in rules)])
         name_rows(axes, shown)
         titles(axes, title, x_label)
-        legend(axes, [_mark(group, look) for group, look in groups.items()], columns)
+        legend(axes, [*(_mark(group, look) for group, look in groups.items()), *map(_line, rules)], columns)
         return canvas.svg(figure)
 
 
@@ -62,6 +75,10 @@ def _draw_row(axes: Axes, row: Row, place: int) -> None:
 def _mark(label: str, index: int) -> Line2D:
     marker, _, colour = look(index)
     return Line2D([], [], color=colour, marker=marker, linestyle="-", linewidth=2.2, markersize=6, label=label)
+
+
+def _line(rule: Rule) -> Line2D:
+    return Line2D([], [], color=FOREGROUND, linestyle=rule.dashes, linewidth=1, label=rule.label)
 
 
 def ratio_ticks(axes: Axes, values: Sequence[float]) -> None:
@@ -82,16 +99,17 @@ def ratio_ticks(axes: Axes, values: Sequence[float]) -> None:
     fitting = [
         ticks
         for ticks, reach in zip(inside, (1.3, 2, 3, 5, 1e5, 1e10), strict=True)
-        if high <= reach and _apart(ticks, math.log(high / low))
+        if high <= reach and _apart(ticks, math.log(high / low), axes.get_position().width * canvas.WIDTH)
     ]
     axes.xaxis.set_major_locator(FixedLocator(fitting[0] if fitting else [1]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
 
 
-def _apart(ticks: Sequence[float], span: float) -> bool:
-    """Whether the labels of ticks on a log scale do not touch: one takes about an eighth of the axis."""
-    return all(math.log(after / before) >= span / 8 for before, after in pairwise(ticks))
+def _apart(ticks: Sequence[float], span: float, points: float) -> bool:
+    """Whether the labels of ticks do not touch on a log axis that spans `span` in ln and takes so many `points`."""
+    room = span * (canvas.width("1.05×") + 3) / points
+    return all(math.log(after / before) >= max(room, span / 8) for before, after in pairwise(ticks))
 
 
 def dots(title: str, rows: Sequence[Row], unit: str, x_label: str, wanted: str) -> str:

@@ -47,6 +47,7 @@ def results(tmp_path):
         ["doctor"],
         ["ceilings"],
         ["largest-batch"],
+        ["workflow"],
     ],
 )
 def test_help_has_examples_and_fits_80_columns(pinchpoint, command):

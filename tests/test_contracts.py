@@ -11,7 +11,10 @@ from bench.record import MetricInfo
 from bench.session import Session
 from bench.spec import read, shipped
 from model import architectures, plugins, shapes
+from reports.ci import __name__ as ci
 from reports.sections import __name__ as sections
+from reports.study import study
+from tests import comparisons
 from tests.conftest import SMALL
 
 SMALL_AXES = {name: value for name, value in SMALL.items() if name not in {"sequence_length", "generated_length"}}
@@ -137,11 +140,20 @@ def test_a_section_has_a_place_and_nothing_to_say_of_nothing_is_none(name):
     section = plugins.load(sections, name)
     assert isinstance(section.ORDER, int)
     assert section.build.__doc__
+    assert section.build(study([])) is None
 
 
 def test_no_two_sections_share_a_place():
     orders = [plugins.load(sections, name).ORDER for name in plugins.names(sections)]
     assert len(orders) == len(set(orders))
+
+
+@pytest.mark.parametrize("name", plugins.names(ci))
+def test_a_form_for_ci_systems_says_what_it_is_for_and_takes_a_refusal_too(name):
+    form = plugins.load(ci, name)
+    assert isinstance(form.DESCRIPTION, str)
+    for made in (comparisons.comparison(), comparisons.comparison(refused="the hosts differ", findings=())):
+        assert form.render(made).endswith("\n")
 
 
 @pytest.mark.parametrize("name", shipped())

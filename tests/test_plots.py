@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from reports import canvas, plots, plots_forest, plots_pareto, plots_roofline, plots_walls
-from reports.plots_forest import Row
+from reports.plots_forest import Row, Rule
 from reports.plots_pareto import Disc
 from reports.plots_roofline import Mark, Roof
 from reports.plots_walls import Bar, Pull
@@ -32,6 +32,9 @@ def drawings() -> dict[str, str]:
             "Memory", ["weights"], [plots.Stack("nano", (2e6,), 3e6), plots.Stack("b", (9e6,), None)]
         ),
         "forest": plots_forest.forest("Speed", [Row("nano", "bf16", 0, 1.5, 1.4, 1.6)], "times"),
+        "gate": plots_forest.forest(
+            "Time", [Row("a", "same", 0, 1, 0.99, 1.01)], "x", [Rule("limit 1.05×", 1.05, "--")]
+        ),
         "dots": plots_forest.dots("Speed", [Row("nano", "1", 0, 9e3, 8e3, 9.5e3)], "tokens/s", "throughput", "more"),
         "pareto": pareto([disc("fp32", 1.0, 0.0), disc("bf16", 2.0, 0.001)]),
         "roofline": plots_roofline.roofline(

@@ -9,7 +9,7 @@ from model import plugins
 from reports import labels, page, plots
 from reports.document import Document, Figure, Notice, Part, Table
 from reports.study import study
-from tests import factories, observations
+from tests import comparisons, factories, observations
 from tests.pages import build, cell, figures, load, tables, words
 
 NAMES = plugins.names("reports.sections")
@@ -17,7 +17,8 @@ NAMES = plugins.names("reports.sections")
 
 @pytest.fixture(scope="module")
 def document() -> Document:
-    return page.build(factories.troubled(factories.sweep()) + factories.architectures(), "A sweep")
+    records = factories.troubled(factories.sweep()) + factories.architectures()
+    return page.build(records, "A sweep", [comparisons.comparison()])
 
 
 @pytest.mark.parametrize("name", NAMES)

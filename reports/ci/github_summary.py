@@ -54,7 +54,7 @@ def _row(finding: Finding) -> str:
         escape(gate_words.metric(finding.metric)),
         escape(_value(finding.base, finding)),
         escape(_value(finding.new, finding)),
-        "" if finding.exact else escape(gate_words.change(finding)),
+        escape(gate_words.difference(finding) if finding.exact else gate_words.change(finding)),
         "" if not finding.limit or finding.exact else gate_words.share(finding.limit),
         f"**{escape(said)}**" if finding.outcome == "fail" else escape(said),
         escape(gate_words.reason(finding)),

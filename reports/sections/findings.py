@@ -31,6 +31,8 @@ _Compared = list[tuple[Pair, Ratio]]
 
 def build(study: Study) -> Section | None:
     """None where nothing was measured and nothing failed."""
+    if not study.records:
+        return None
     compared = [(pair, ratio) for pair in study.pairs if (ratio := speed(pair))]
     items = [*_walls(study), *_fastest(study), *_variants(study, compared)]
     number = len(study.records)

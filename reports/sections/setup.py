@@ -26,7 +26,9 @@ _HOST_FACTS = {
 
 
 def build(study: Study) -> Section | None:
-    """Always there: figures without their machine mean nothing."""
+    """None where there is no record; else always there: figures without their machine mean nothing."""
+    if not study.records:
+        return None
     runs = labels.count(len(study.runs), "run")
     machines = labels.count(len(study.hosts), "machine")
     lead = f"{runs} on {machines}"

@@ -1,0 +1,1 @@
+"""Workflows for CI systems, which `pinchpoint workflow` prints."""
