@@ -8,13 +8,7 @@ then forks a process for each measurement (or becomes it, where threads forbid a
     {"do": "become", "test": ID}, with the same -> {"pid": its own}: it runs the test itself, and ends
     {"do": "reap", "pid": 123}            -> {"code": 0}
 
-In the process of a measurement, `benchmark` and `pinchpoint` are objects that hand the call over to the parent:
-
-    -> {"ready": true} once the test calls it; then for each line of the parent
-    {"do": "block", "iterations": 10}     -> {"samples_ns": [...]}
-    {"do": "peak", "iterations": 10}      -> {"max_ram_B": ...} or {"unread": REASON}: the peak over these iterations
-    {"do": "finish"}                      -> the call returns its result, and the test goes on to its end
-    -> {"ended": "passed" | "failed" | "skipped", "said": "...", "extra_info": {NAME: whole number}} at last
+What the process of a measurement says to the parent is told in `pinchpoint_handed`.
 """
 
 from __future__ import annotations
@@ -28,7 +22,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,142 +30,9 @@ import pytest
 
 FIXTURES = ("benchmark", "pinchpoint")
 #: Whose fixtures of these names are replaced: a test suite's own are left alone.
-_PLUGINS = ("pytest_benchmark", "bench", __name__)
-
-
-def _stopwatch() -> Any:
-    """The module `bench.stopwatch` by its path: importing `bench` would need pinchpoint, or find another version."""
-    path = Path(__file__).resolve().parents[2] / "stopwatch.py"
-    spec = importlib.util.spec_from_file_location("pinchpoint_stopwatch", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-STOPWATCH = _stopwatch()
-
-
-class Parent:
-    """The two pipes to whoever measures."""
-
-    def __init__(self, wishes: int, answers: int) -> None:
-        self._wishes = os.fdopen(wishes, "r", encoding="utf-8")
-        self._answers = os.fdopen(answers, "w", encoding="utf-8")
-
-    def tell(self, content: Mapping[str, Any]) -> None:
-        """Answer with a line."""
-        self._answers.write(json.dumps(content) + "\n")
-        self._answers.flush()
-
-    def wishes(self) -> Iterator[dict[str, Any]]:
-        """Its requests, until it closes the pipe."""
-        for line in self._wishes:
-            yield json.loads(line)
-
-
-class Handed:
-    """Stands for pytest-benchmark's fixture, or for pinchpoint's: whoever calls it is measured by the parent."""
-
-    disabled, enabled = False, True
-
-    def __init__(self, parent: Parent) -> None:
-        self._parent = parent
-        self.called = False
-        self.extra_info: dict[str, Any] = {}
-        self.group = self.name = self.param = self.params = self.stats = None
-
-    def __call__(self, function: Callable[..., Any], *args: Any, against: object = None, **kwargs: Any) -> Any:
-        """Measure the call, and return its result. `against` is for measurements within one process."""
-        del against
-        return self._measured(lambda: function(*args, **kwargs))
-
-    def pedantic(
-        self,
-        target: Callable[..., Any],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        setup: Callable[[], Any] | None = None,
-        teardown: Callable[..., Any] | None = None,
-        **_: Any,
-    ) -> Any:
-        """As pytest-benchmark has it: `setup` and `teardown` run around each iteration, and are not timed."""
-        given: list[Any] = [args, kwargs or {}]
-
-        def before() -> None:
-            found = setup() if setup is not None else None
-            if found is not None:
-                given[:] = found
-
-        def after() -> None:
-            if teardown is not None:
-                teardown(*given[0], **given[1])
-
-        around = (before, after) if setup is not None or teardown is not None else None
-        return self._measured(lambda: target(*given[0], **given[1]), around)
-
-    def counts(self) -> dict[str, int]:
-        """The whole numbers of `extra_info`: what a test counts may be compared exactly."""
-        return {str(name): value for name, value in self.extra_info.items() if type(value) is int}
-
-    def weave(self, *_: Any, **__: Any) -> None:
-        """Refused."""
-        raise RuntimeError("pinchpoint cannot measure benchmark.weave or patch: call the function itself.")
-
-    patch = weave
-
-    def _measured(
-        self, step: Callable[[], Any], around: tuple[Callable[[], None], Callable[[], None]] | None = None
-    ) -> Any:
-        if self.called:
-            raise RuntimeError("The fixture was called twice in one test; call it once.")
-        self.called = True
-        before, after = around or (lambda: None, lambda: None)
-
-        def block(iterations: int) -> list[int]:
-            samples: list[int] = []
-            if around is None:
-                samples = STOPWATCH.time_iterations(step, iterations)
-            else:
-                for _ in range(iterations):
-                    before()
-                    samples += STOPWATCH.time_iterations(step, 1)
-                    after()
-            return samples
-
-        self._parent.tell({"ready": True})
-        for wish in self._parent.wishes():
-            if wish["do"] == "block":
-                self._parent.tell({"samples_ns": block(wish["iterations"])})
-            elif wish["do"] == "peak":
-                self._parent.tell(peak(block, wish["iterations"]))
-            else:
-                break
-        before()
-        result = step()
-        after()
-        return result
-
-
-def handed(parent: Parent) -> Handed:
-    """The stand-in. Where pytest-benchmark is installed it is one of its fixtures too, as its plugin insists."""
-    kinds: tuple[type, ...] = (Handed,)
-    with contextlib.suppress(ImportError):
-        kinds += (importlib.import_module("pytest_benchmark.fixture").BenchmarkFixture,)
-    made: Handed = type("Handed", kinds, {})(parent)
-    return made
-
-
-def peak(block: Callable[[int], object], iterations: int) -> dict[str, Any]:
-    """The most memory that this process held meanwhile (VmHWM, which writing 5 to clear_refs sets back; proc(5))."""
-    try:
-        Path("/proc/self/clear_refs").write_bytes(b"5")
-    except OSError as error:
-        return {"unread": f"The peak of the memory cannot be read here: {error}."}
-    block(iterations)
-    _, _, rest = Path("/proc/self/status").read_bytes().partition(b"VmHWM:")
-    return {"max_ram_B": int(rest.split(maxsplit=1)[0]) * 1024}
+_PLUGINS = ("pytest_benchmark.plugin", "bench.pytest_plugin", __name__)
+#: What tests are handed in place of the fixtures, from beside this script; its name is none that a user's module has.
+HANDED = importlib.import_module("pinchpoint_handed")
 
 
 class Server:
@@ -180,24 +41,21 @@ class Server:
     def __init__(self, channel: socket.socket, at_rest: int) -> None:
         self._channel = channel
         self._at_rest = at_rest
-        self._handed: Handed | None = None
+        self._handed: Any = None
         self.errors: list[str] = []
 
     @pytest.fixture
-    def benchmark(self) -> Handed | None:
-        """Where pytest-benchmark is not installed."""
+    def benchmark(self) -> Any:
+        """For an environment without pytest-benchmark."""
         return self._handed
 
-    @pytest.fixture
-    def pinchpoint(self) -> Handed | None:
-        """Where pinchpoint is not installed."""
-        return self._handed
+    pinchpoint = benchmark
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Handed | None:
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Any:
         """Ours in place of the plugins' own."""
         module = getattr(fixturedef.func, "__module__", "") or ""
-        if fixturedef.argname in FIXTURES and module.partition(".")[0] in _PLUGINS:
+        if fixturedef.argname in FIXTURES and module in _PLUGINS:
             fixturedef.cached_result = (self._handed, fixturedef.cache_key(request), None)
             return self._handed
         return None
@@ -228,8 +86,8 @@ class Server:
             die_with_parent()
             os.dup2(descriptors[2], 2)
             os.dup2(descriptors[2], 1)
-            parent = Parent(*descriptors[:2])
-            self._handed = handed(parent)
+            parent = HANDED.Parent(*descriptors[:2])
+            self._handed = HANDED.handed(parent)
             reports = runtestprotocol(item, log=False, nextitem=None)
             unwell = [r for r in reports if r.failed] or [r for r in reports if r.skipped]
             outcome = unwell[0].outcome if unwell else "passed"
