@@ -3,6 +3,7 @@
 Both processes of a pair are resident, and short blocks of one alternate with those of the other in random order, so the
 drift of the machine falls on both alike. What two processes differ by, by luck, is between pairs, which is why the gate
 counts pairs (`bench.gate`). Every pair is kept before the next one is begun.
+Between two looks the processes are renewed from which the others are forked, and with them their layout of memory.
 """
 
 import math
@@ -28,8 +29,6 @@ PAIR_S = 0.4
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 10
 #: The first pair of a benchmark warms up until it is steady, for so long at most; later ones repeat its beginning.
 _FIRST_WARMUP_S, _WARMUP_S = 1.0, 0.04
-#: So many pairs share the processes that they were forked from.
-RENEW_AFTER = 8
 #: A benchmark that fails on a side is tried once more, lest a single mishap decides.
 _TRIES = 2
 
@@ -89,7 +88,7 @@ class Match:
                 self._pair(self._bouts[name])
                 if self._complete(number + 1):
                     self._look(ended=False)
-                    if number + 1 < self.looks[-1] and (number + 1) % RENEW_AFTER == 0 and self._going():
+                    if number + 1 in self.looks[:-1] and self._going():
                         self.base.renew()
                         self.new.renew()
             return self._look(ended=True)

@@ -49,13 +49,18 @@ def log_ratio(pair: Pair, metric: str) -> float | None:
     programs varies least (`tests.proofs.paired_noise`).
     """
     if metric == TIME:
-        blocks = zip(pair.base.blocks, pair.new.blocks, strict=False)
-        logs = [_log_s(after) - _log_s(before) for before, after in blocks if before and after]
+        logs = block_logs(pair)
         return median(logs) if logs else None
     before, after = pair.base.readings.get(metric), pair.new.readings.get(metric)
     if before is None or after is None or not (0 < before < math.inf and 0 < after < math.inf):
         return None
     return math.log(after / before)
+
+
+def block_logs(pair: Pair) -> list[float]:
+    """ln(new / base) of the times of each pair of blocks."""
+    blocks = zip(pair.base.blocks, pair.new.blocks, strict=False)
+    return [_log_s(after) - _log_s(before) for before, after in blocks if before and after]
 
 
 def values(pairs: Iterable[Pair], metric: str) -> dict[str, list[float]]:
