@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize(
-    ("case", "energy"), [("tiny-b1-int8-dynamic-prefill", "energy_J"), ("nano-b1-decode", "energy_J")]
+    ("case", "energy"), [("lstm-tiny-b1-int8-dynamic-prefill", "energy_J"), ("lstm-nano-b1-decode", "energy_J")]
 )
 def test_the_suite_times_a_point_and_tells_its_costs_memory_and_energy(tmp_path, case, energy):
     out = tmp_path / "benchmark.json"
@@ -29,7 +29,7 @@ def test_the_suite_times_a_point_and_tells_its_costs_memory_and_energy(tmp_path,
 
 
 def test_what_this_build_cannot_do_is_skipped_with_the_reason():
-    command = [sys.executable, "-m", "pytest", "bench/suite", "-k", "tiny-b1-int8-dynamic-train", "-rs", "-q"]
+    command = [sys.executable, "-m", "pytest", "bench/suite", "-k", "lstm-tiny-b1-int8-dynamic-train", "-rs", "-q"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "1 skipped" in done.stdout

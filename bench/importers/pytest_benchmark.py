@@ -6,9 +6,10 @@ the mean over a round's iterations is all that it has of them. A file is of one 
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
-from bench import points
+from bench import points, summary
 from bench.errors import UserError
 from bench.importers import _fields
 from bench.importers._fields import Fields
@@ -67,7 +68,8 @@ def _record(
     axes: dict[str, Value] = {"benchmark": name, **points.FOREIGN}
     told: dict[str, Value] = {"rounds": stats.count("rounds"), "iterations": stats.count("iterations")}
     told |= {f"{each}_s": stats.amount(each) for each in _STATS}
-    blocks, why = _blocks(seconds)
+    extra = benchmark.raw.get("extra_info")
+    blocks, why = _blocks(seconds, extra.get("processes") if isinstance(extra, dict) else None)
     return Record(
         schema=SCHEMA,
         run=run,
@@ -77,9 +79,9 @@ def _record(
         reason=None,
         started_at=moment,
         finished_at=moment,
-        metrics=_metrics(stats.amount("median"), seconds, int(told["rounds"])),
+        metrics=_metrics(stats.amount("median"), seconds, int(told["rounds"]), blocks),
         costs={},
-        facts={**facts, **told, **_fields.scalars(benchmark.raw.get("extra_info"), "extra_"), **why},
+        facts={**facts, **told, **_fields.scalars(extra, "extra_"), **why},
         host=dict(host),
         warnings=[],
         unavailable={},
@@ -97,11 +99,15 @@ def _data(stats: Fields) -> list[float]:
     return [stats.checked(f"data[{place}]", each) for place, each in enumerate(raw)]
 
 
-def _metrics(middle: float, seconds: Sequence[float], rounds: int) -> dict[str, Metric]:
+def _metrics(middle: float, seconds: Sequence[float], rounds: int, blocks: Sequence[Block]) -> dict[str, Metric]:
     """Times as summaries of ours name them; no time is 0, so one of 0 is a clock that stood still."""
     if middle <= 0:
         reason = "the clock of pytest-benchmark showed 0 s"
         return {"latency_s": Metric(None, "s", -1, "time of one iteration", reason=reason)}
+    if len(blocks) > 1:
+        return {
+            name: each for name, each in summary.metrics(blocks, 0, None, {}, {}, None).items() if "latency" in name
+        }
     found = {"latency_s": Metric(middle, "s", -1, "time of one iteration", n=rounds)}
     for share in (50, 90, 99) if seconds else ():
         label = f"time of one iteration, {share}th percentile"
@@ -109,14 +115,31 @@ def _metrics(middle: float, seconds: Sequence[float], rounds: int) -> dict[str, 
     return found
 
 
-def _blocks(seconds: Sequence[float]) -> tuple[list[Block], dict[str, Value]]:
-    """All rounds as one block of one process, or the fact that says why not."""
+def _blocks(seconds: Sequence[float], processes: object) -> tuple[list[Block], dict[str, Value]]:
+    """All rounds as one block of one process, or the fact that says why not.
+
+    An export of ours tells by `processes`, pairs of a process and a count, which of them were measured together.
+    """
     if not seconds:
         return [], {"no_samples": "the file holds no times of rounds: save it with --benchmark-save-data"}
     samples = [round(each * 1e9) for each in seconds]
     if min(samples) < _LEAST_NS:
         return [], {"no_samples": f"iterations of less than {_LEAST_NS} ns cannot be kept in whole nanoseconds"}
-    return [Block("timed", 0, 0, 0.0, samples)], {}
+    parts = _parts(processes, len(samples)) or [(0, len(samples))]
+    ends = list(accumulate(count for _, count in parts))
+    return [
+        Block("timed", process, place, 0.0, samples[end - count : end])
+        for place, ((process, count), end) in enumerate(zip(parts, ends, strict=True))
+    ], {}
+
+
+def _parts(processes: object, samples: int) -> list[tuple[int, int]]:
+    """The pairs of a process and its number of samples; none where that is not what it is, or adds up to another."""
+    found = [tuple(each) for each in processes if isinstance(each, list)] if isinstance(processes, list) else []
+    whole = all(len(each) == 2 and all(type(part) is int and part >= 0 for part in each) for each in found)
+    if not whole or any(count == 0 for _, count in found) or sum(count for _, count in found) != samples:
+        return []
+    return found
 
 
 def _host(machine: Fields) -> dict[str, Value | None]:

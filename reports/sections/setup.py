@@ -2,6 +2,7 @@
 
 from bench import profiles
 from bench.axes import AXES, BY_NAME, DEFAULTS
+from bench.points import FOREIGN
 from bench.record import Record, Value
 from bench.units import digits, quantity
 from reports import labels, tables
@@ -52,6 +53,8 @@ def _axes_table(study: Study) -> Table:
     rows = []
     for axis in AXES:
         found = sorted({values(r)[axis.name] for r in study.records}, key=lambda v: labels.rank(axis.name, v))
+        if axis.name in FOREIGN and found == [FOREIGN[axis.name]]:
+            continue
         if len(found) > 1 or found != [DEFAULTS[axis.name]] or axis.name in ("architecture", "workload"):
             shown = ", ".join(labels.value(value) for value in found[:12])
             rows.append([axis.label, shown + (f" and {len(found) - 12} more" if len(found) > 12 else ""), axis.help])
