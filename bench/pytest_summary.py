@@ -14,7 +14,7 @@ _NOTE = (
 )
 _SHORT = "* So short that reading the clock is a part of it: let the function do more."
 _UNSTEADY = "† Not shown to have settled within the budget."
-_WORDS = {"pass": "within", "fail": "FAILS", "undecided": "undecided on"}
+_WORDS = {"pass": "within the limit of", "fail": "FAILS the limit of", "undecided": "undecided at"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _row(result: Result, width: int) -> list[str]:
     blocks = f"{len(times.medians_s):>6} {f'of {times.iterations:,}':>11}"
     rows = [f"{_cut(result.name, _NAME):{_NAME}} {told:{_TIME}} {blocks}"]
     if result.paired is not None:
-        verdict = f"{_WORDS[result.paired.outcome]} the limit of {100 * result.limit:g} %"
+        verdict = f"{_WORDS[result.paired.outcome]} {100 * result.limit:g} %"
         said = f": {change(result.paired)}, {verdict}"
         rows.append(f"  against {_cut(result.old, max(width - 10 - len(said), 8))}{said}"[:width])
     return rows

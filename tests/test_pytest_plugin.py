@@ -7,9 +7,8 @@ from importlib.metadata import entry_points
 
 import pytest
 
-import bench.gate
-import bench.in_process
-import bench.pytest_summary  # noqa: F401 - numpy must be loaded before a session in this process forgets its modules
+# Loaded here, as a session in this process forgets the modules that it loaded, and numpy must not be loaded twice.
+from bench import gate, in_process, pytest_summary
 
 pytest_plugins = ["pytester"]
 
@@ -188,3 +187,48 @@ def test_a_session_that_does_not_use_it_loads_nothing_heavy_and_shows_nothing():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def result(name, **more):
+    times = in_process.Times(10_000, (2e-6,) * 9, (1.001e-6,) * 9, 1e-9, True)
+    return pytest_summary.Result(name, f"test_it.py::{name}", times, **more)
+
+
+def paired(outcome, logs):
+    times = in_process.Times(12, (1.0,), (1.0,), 0.0, None)
+    estimate = gate.estimate(logs, gate.look_alpha())
+    return in_process.Paired(times, times, outcome, "between", estimate, 3)
+
+
+@pytest.mark.parametrize("outcome", ["pass", "fail", "undecided"])
+@pytest.mark.parametrize("logs", [[0.5], [-3.0] * 42, [8.0] * 10])
+def test_the_table_fits_80_columns_whatever_the_names(outcome, logs):
+    shown = pytest_summary.lines(
+        [
+            result("test_short"),
+            result(f"test_{'long_' * 20}[{'x' * 50}]", paired=paired(outcome, logs), old="f" * 90, limit=0.0125),
+        ]
+    )
+    assert max(map(len, shown)) <= 80
+    assert "xxx]" in shown[2]
+    assert shown[3].endswith("1.25 %")
+
+
+def test_what_the_clock_is_a_part_of_and_what_has_not_settled_carry_a_sign():
+    tiny = in_process.Times(10_000, (1e-7,) * 9, (1e-7,) * 9, 5e-8, None)
+    shown = pytest_summary.lines([pytest_summary.Result("test_tiny", "test_tiny", tiny)])
+    assert "ns*†" in shown[1]
+    assert shown[-2:] == [
+        "* So short that reading the clock is a part of it: let the function do more.",
+        "† Not shown to have settled within the budget.",
+    ]
+    assert "*" not in "".join(pytest_summary.lines([result("test_plain")]))
+
+
+def test_a_budget_that_ends_between_two_looks_is_decided_on_what_there_is():
+    ticks = iter(range(10_000))
+    found = in_process.against(
+        lambda: sum(range(20_000)), lambda: sum(range(1000)), 0.6, gate.Limit(0.05), clock=lambda: next(ticks) * 0.04
+    )
+    assert found.groups in range(1, 42)
+    assert found.outcome == ("undecided" if found.groups < 9 else "fail")

@@ -95,8 +95,13 @@ def json_object(path: Path) -> tuple[Fields, bytes]:
     try:
         content = path.read_bytes()
         raw = json.loads(content)
+        json.dumps(raw, ensure_ascii=False).encode()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"{path} holds text that is no Unicode.", "Write it again with the tool that made it."
+        ) from error
     except (ValueError, RecursionError) as error:
         said = str(error).rstrip(".") or type(error).__name__
         raise UserError(f"{path} is no JSON: {said}.", "Is it cut off? Write it again with its tool.") from error
