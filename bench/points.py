@@ -14,9 +14,6 @@ from bench.record import Value
 from model import shapes
 from model.shapes import hf
 
-#: What a point has on the axes of our own models where another tool measured something else: no value of theirs.
-FOREIGN: dict[str, Value] = {"architecture": "none", "size": "none", "workload": "benchmark"}
-
 
 @dataclass(frozen=True)
 class Point:

@@ -172,8 +172,11 @@ def study(records: Iterable[Record], comparisons: Iterable[Comparison] = (), pas
 
     Intervals that rest on too few processes are dropped (`reports.certainty.supported`).
     """
-    unique = {(r.run, r.point, r.started_at): certainty.supported(r) for r in records}.values()
-    varying = tuple(points.varying([values(record) for record in unique]))
+    unique = list({(r.run, r.point, r.started_at): certainty.supported(r) for r in records}.values())
+    vary = points.varying([values(record) for record in unique])
+    # What another tool measured is known by its name alone, so that is said even where there is only one.
+    named = ["benchmark"] * any(values(record)["benchmark"] != "none" for record in unique)
+    varying = tuple(name for name in BY_NAME if name in {*vary, *named})
     ordered = sorted(unique, key=lambda r: (labels.order(values(r), varying), r.started_at))
     by_host: dict[str, list[Record]] = {}
     by_family: dict[tuple[object, ...], list[Record]] = {}

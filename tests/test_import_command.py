@@ -14,6 +14,8 @@ from bench import importers
 from bench.errors import UserError
 from bench.opening import open_store
 from bench.record import from_json, to_json
+from reports.study import study
+from tests import factories
 
 #: As pytest-benchmark 5.3.1 writes it, less what is not read.
 FILE = {
@@ -83,6 +85,22 @@ def test_a_file_becomes_a_run_whose_report_names_its_benchmarks(pinchpoint, file
     assert "pytest-benchmark 5.3.1" in out
     assert "1 process: too few for a 95 % interval" in out
     assert "lstm" not in out  # nothing of a model that was never there
+
+
+def test_beside_points_of_ours_a_benchmark_is_told_by_its_name_alone(file):
+    found = study([*importers.read(file()), factories.record(), factories.record(precision="bf16")])
+    told = {found.label(record) for record in found.records}
+    assert {label.partition(", machine")[0] for label in told} == {
+        "test_it.py::test_sum",
+        "test_it.py::test_kept_without_data[8]",
+        "lstm, nano, train, fp32",
+        "lstm, nano, train, bf16",
+    }
+
+
+def test_the_only_benchmark_of_a_file_is_named_too(file):
+    found = study(importers.read(file())[:1])
+    assert found.label(found.records[0]) == "test_it.py::test_sum"
 
 
 def test_a_record_tells_where_it_is_from(file):

@@ -10,6 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from bench import points, summary
+from bench.axes import FOREIGN
 from bench.errors import UserError
 from bench.importers import _fields
 from bench.importers._fields import Fields
@@ -65,7 +66,7 @@ def _record(
 ) -> Record:
     stats = benchmark.within("stats")
     seconds = _data(stats)
-    axes: dict[str, Value] = {"benchmark": name, **points.FOREIGN}
+    axes: dict[str, Value] = {"benchmark": name, **FOREIGN}
     told: dict[str, Value] = {"rounds": stats.count("rounds"), "iterations": stats.count("iterations")}
     told |= {f"{each}_s": stats.amount(each) for each in _STATS}
     extra = benchmark.raw.get("extra_info")
