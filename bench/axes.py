@@ -49,8 +49,8 @@ class Axis:
         return not (isinstance(self.kind, Choice) and "on" in self.kind.words())
 
     def says_nothing(self, raw: Value) -> bool:
-        """Whether a label can leave `raw` out: a dimension that keeps what the preset has, or that there is not."""
-        return self.dimension and raw == self.default
+        """Whether a label can leave `raw` out: a dimension that keeps what the preset has, or what there is not."""
+        return ((self.dimension or self.found) and raw == self.default) or raw == FOREIGN.get(self.name)
 
     def parse(self, raw: Value) -> Value:
         """A validated value. Raises `UserError` that names the axis and what is allowed."""
@@ -75,6 +75,8 @@ def _words(*words: str) -> Choice:
     return Choice(lambda: ("preset", *words))
 
 
+#: What a point has on the axes of our own models where another tool measured something else: no value of theirs.
+FOREIGN: dict[str, Value] = {"architecture": "none", "size": "none", "workload": "benchmark"}
 #: The size of a model that brings its dimensions with it.
 OWN_SIZE = "own"
 
@@ -95,6 +97,14 @@ AXES: tuple[Axis, ...] = (
         "model",
         "model of transformers, and a hash of its files",
         answers=True,
+        found=True,
+    ),
+    Axis(
+        "benchmark",
+        Pattern(r"none|.*\S.*", "none or a benchmark's name"),
+        "none",
+        "benchmark",
+        "what another tool measured, as it names it",
         found=True,
     ),
     Axis("size", Choice(_sizes), "nano", "size", "preset of the model's dimensions", ("-s",), answers=True),

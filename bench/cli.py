@@ -27,12 +27,17 @@ class _Commands(click.Group):
     """Commands by file name; each is imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name.replace("_", "-") for name in plugins.names("bench.commands")]
+        return list(_files())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in _files():
             return None
-        return cast(click.Command, plugins.load("bench.commands", cmd_name.replace("-", "_")).command)
+        return cast(click.Command, plugins.load("bench.commands", _files()[cmd_name]).command)
+
+
+def _files() -> dict[str, str]:
+    """Command -> file. A word of Python's own cannot be a module's name: `import` is in `import_.py`."""
+    return {name.rstrip("_").replace("_", "-"): name for name in plugins.names("bench.commands")}
 
 
 @click.command(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

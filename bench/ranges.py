@@ -19,7 +19,10 @@ def expand(axis: Axis, raw: object) -> list[Value]:
     Raises `UserError` for what the axis does not allow and for an empty or an endless range. Doubles are dropped.
     """
     if axis.found:
-        raise UserError(f"{axis.name} cannot be chosen in a spec.", f"Give the flag {axis.options[0]}.")
+        raise UserError(
+            f"{axis.name} cannot be chosen in a spec.",
+            "Leave it out: it follows from a flag of its own, or from a file.",
+        )
     parts: list[Value] = []
     for item in raw if isinstance(raw, list) else [raw]:
         if isinstance(item, bool) or not isinstance(item, (int, float, str)):

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench.axes import AXES, BY_NAME, Axis
+from bench.axes import AXES, BY_NAME, FOREIGN, Axis
 from bench.kinds import Choice
 from bench.record import Record, Status, Value
 
@@ -47,10 +47,14 @@ def workload(name: Value) -> str:
 def variant(values: Mapping[str, Value]) -> str:
     """Precision and compression in words; the plain member of a family is called by its precision.
 
+    It is empty for what another tool measured, of which neither is known.
+
     >>> from bench.axes import DEFAULTS
     >>> variant(DEFAULTS | {"prune": 0.5, "quantize": "int8-dynamic"})
     'pruned share 0.5, int8-dynamic'
     """
+    if values["workload"] == FOREIGN["workload"]:
+        return ""
     changed = [_named(BY_NAME[name], values[name]) for name in VARIANT_AXES if values[name] != BY_NAME[name].default]
     return ", ".join(changed) or value(values["precision"])
 
@@ -67,7 +71,7 @@ def point(values: Mapping[str, Value], names: Iterable[str]) -> str:
     parts = [_named(BY_NAME[name], values[name]) for name in told]
     if any(name in VARIANT_AXES for name in names):
         parts.append(variant(values))
-    return ", ".join(parts)
+    return ", ".join(part for part in parts if part)
 
 
 def _named(axis: Axis, raw: Value) -> str:

@@ -36,6 +36,12 @@ def memory(record: Record) -> Metric | None:
     return next((found for name in MEMORY_METRICS if (found := metric(record, name))), None)
 
 
+def imported_from(record: Record) -> str | None:
+    """The tool that measured the record, and its version; None where pinchpoint did."""
+    told = record.facts.get("imported_from")
+    return None if told is None else labels.plain(told)
+
+
 @dataclass(frozen=True)
 class Host:
     """One machine in one state: records of the same fingerprint may be compared with each other."""
@@ -95,6 +101,11 @@ class Study:
     def ok(self) -> tuple[Record, ...]:
         """Records that hold a measurement."""
         return tuple(record for record in self.records if record.status == "ok")
+
+    @cached_property
+    def ours(self) -> tuple[Record, ...]:
+        """Of these, the ones that no other tool measured."""
+        return tuple(record for record in self.ok if imported_from(record) is None)
 
     @cached_property
     def failures(self) -> tuple[Record, ...]:
@@ -161,8 +172,11 @@ def study(records: Iterable[Record], comparisons: Iterable[Comparison] = (), pas
 
     Intervals that rest on too few processes are dropped (`reports.certainty.supported`).
     """
-    unique = {(r.run, r.point, r.started_at): certainty.supported(r) for r in records}.values()
-    varying = tuple(points.varying([values(record) for record in unique]))
+    unique = list({(r.run, r.point, r.started_at): certainty.supported(r) for r in records}.values())
+    vary = points.varying([values(record) for record in unique])
+    # What another tool measured is known by its name alone, so that is said even where there is only one.
+    named = ["benchmark"] * any(values(record)["benchmark"] != "none" for record in unique)
+    varying = tuple(name for name in BY_NAME if name in {*vary, *named})
     ordered = sorted(unique, key=lambda r: (labels.order(values(r), varying), r.started_at))
     by_host: dict[str, list[Record]] = {}
     by_family: dict[tuple[object, ...], list[Record]] = {}

@@ -82,7 +82,10 @@ def match(base, new, **more):
     return Match(*sides, more.pop("limits", FIVE), keep=kept.append, seed="1", **more), kept
 
 
-def told(found, kept, rules=paired.Rules(), **more):
+RULES = paired.Rules()
+
+
+def told(found, kept, rules=RULES, **more):
     measured = paired.Measured(Side("main"), Side("."), found.labels, found.key_limits(), found.alone, **more)
     return paired.comparison(measured, [pairs.of(each) for each in kept], rules)
 

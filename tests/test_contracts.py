@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from bench import axes, points, probes, workloads
-from bench.errors import Unsupported
+from bench import axes, importers, points, probes, workloads
+from bench.errors import Unsupported, UserError
 from bench.record import MetricInfo
 from bench.session import Session
 from bench.spec import read, shipped
@@ -133,6 +133,20 @@ def test_every_architecture_is_measured_in_every_compression_or_unsupported_with
         assert report["facts"]["stored_weights_B"] > 0
         if variant.get("prune_scheme") == "structured":
             assert points.costs(values).weights_B == report["facts"]["stored_weights_B"]
+
+
+@pytest.mark.parametrize("name", importers.names())
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[1]", b"\x00\xff", b"a,b\n1,2\n", b'{"machine_info": 0, "benchmarks": 0}']
+)
+def test_a_format_says_what_it_is_and_refuses_what_it_is_not_with_one_clear_error(tmp_path, name, content):
+    importer = importers.load(name)
+    assert importer.NAME
+    assert importer.DESCRIPTION
+    assert importer.recognises(content) in (True, False)
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(UserError, match="file"):
+        importer.records(tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", plugins.names(sections))

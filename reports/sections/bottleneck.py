@@ -27,13 +27,13 @@ _SWEEP = "sweep again with this version of pinchpoint"
 
 
 def build(study: Study) -> Section | None:
-    """None where nothing was measured."""
-    if not study.ok:
+    """None where nothing was measured, or another tool measured all of it."""
+    if not study.ours:
         return None
     verdicts = [found for record in study.ok if (found := verdict.of(record))]
     figures: list[Part] = list(_wall_figures.rooflines(study))
     if not verdicts:
-        return Section(TITLE, _why_none(study.ok), (*figures, *_advised(study)))
+        return Section(TITLE, _why_none(study.ours), (*figures, *_advised(study)))
     first = telling(verdicts)
     parts: list[Part] = [_points(study, verdicts)]
     bars, unbarred = _wall_figures.bars(study, verdicts)
@@ -50,7 +50,7 @@ def build(study: Study) -> Section | None:
             if undrawn
             else []
         ),
-        _missing(study.ok),
+        _missing(study.ours),
     ]
     parts += [Paragraph(" ".join(note for note in notes if note))] if any(notes) else []
     parts += [table for each in _listed(verdicts, first) if (table := _operators(study, each)) is not None]

@@ -37,12 +37,12 @@ _MEANING = (
 
 
 def build(study: Study) -> Section | None:
-    """None where nothing was measured at all."""
+    """None where nothing was measured at all, or another tool measured all of it."""
     if not study.ok:
         return None
     metered = [r for r in study.ok if metric(r, "joules_per_token") or metric(r, "avg_power_W")]
     if not metered:
-        return Section("Energy", f"No energy was measured. {_reason(study.ok)}.", ())
+        return Section("Energy", f"No energy was measured. {_reason(study.ours)}.", ()) if study.ours else None
     of_all = f"{len(metered)} of {labels.count(len(study.ok), 'configuration')}"
     lead = f"{of_all} ran under a meter. The least gross energy per token of each size stands in bold."
     workloads = dict.fromkeys(values(record)["workload"] for record in metered)

@@ -6,7 +6,7 @@ from statistics import median
 from reports import certainty, labels, tables
 from reports.document import Paragraph, Section
 from reports.estimate import NEGLIGIBLE
-from reports.study import Study, metric, values
+from reports.study import Study, imported_from, metric, values
 
 ORDER = 90
 
@@ -45,18 +45,34 @@ def build(study: Study) -> Section | None:
 def _lead(study: Study) -> str:
     timed = [block for record in study.ok for block in record.blocks if block.kind == "timed"]
     samples = sum(len(block.samples_ns) for block in timed)
+    if timed and not study.ours:
+        return f"{labels.count(samples, 'timed round')}, measured by another tool."
     if not timed:
         return "The records hold no raw samples; their own summaries are shown."
     blocks = labels.count(len(timed), "short block")
     return f"{labels.count(samples, 'timed iteration')} in {blocks}, alternating between configurations."
 
 
+def _imported(study: Study) -> list[str]:
+    """Which tools measured what was imported; their own rules hold for it, and not those below."""
+    tools = Counter(tool for record in study.ok if (tool := imported_from(record)))
+    return [
+        f"{labels.count(number, 'configuration')} came from a file of {tool}, measured one after the other. A file "
+        "that names no processes is taken to be of one, which is too few for an interval."
+        for tool, number in tools.items()
+    ]
+
+
 def _paragraphs(study: Study) -> list[str]:
-    blocks = [[block for block in record.blocks if block.kind == "timed"] for record in study.ok]
+    if not study.ours:
+        return _imported(study)
+    blocks = [[block for block in record.blocks if block.kind == "timed"] for record in study.ours]
     rounds = sorted(len({block.round for block in mine}) for mine in blocks)
     processes = sorted(len({block.process for block in mine}) for mine in blocks)
+    others = "other " if len(study.ours) < len(study.ok) else ""
     return [
-        f"Every configuration ran in {_span(processes, 'fresh process', 'fresh processes')} and "
+        *_imported(study),
+        f"Every {others}configuration ran in {_span(processes, 'fresh process', 'fresh processes')} and "
         f"{_span(rounds, 'round')}. Within a round, the configurations that are compared with each other run one short "
         "block each, in random order, so that a machine that speeds up or slows down does so for all of them.",
         *_stopping(study),

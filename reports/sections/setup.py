@@ -1,7 +1,7 @@
 """What was run, and on which machine."""
 
 from bench import profiles
-from bench.axes import AXES, BY_NAME, DEFAULTS
+from bench.axes import AXES, BY_NAME, DEFAULTS, FOREIGN
 from bench.record import Record, Value
 from bench.units import digits, quantity
 from reports import labels, tables
@@ -53,7 +53,10 @@ def _axes_table(study: Study) -> Table:
     """The axes that were varied, and those that were set to something other than their default."""
     rows = []
     for axis in AXES:
-        found = sorted({values(r)[axis.name] for r in study.records}, key=lambda v: labels.rank(axis.name, v))
+        taken = {values(r)[axis.name] for r in study.records} - {FOREIGN.get(axis.name)}
+        found = sorted((v for v in taken if v is not None), key=lambda v: labels.rank(axis.name, v))
+        if not found:  # another tool measured everything, and no model of ours
+            continue
         if len(found) > 1 or found != [DEFAULTS[axis.name]] or axis.name in ("architecture", "workload"):
             shown = ", ".join(labels.value(value) for value in found[:12])
             rows.append([axis.label, shown + (f" and {len(found) - 12} more" if len(found) > 12 else ""), axis.help])
