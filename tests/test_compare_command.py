@@ -56,7 +56,7 @@ def test_a_slow_down_is_a_regression_and_no_change_is_none(pinchpoint, store):
     code, out, _ = pinchpoint("compare", "v1", "latest", "--store", store, *SPREAD)
     assert code == 1
     assert "✗ slower" in out
-    assert "Regression: all 2 benchmarks went beyond a limit." in out
+    assert "Regression: all 2 benchmarks got worse." in out
     code, out, _ = pinchpoint("compare", "20260101", "20260102-b", "--store", store, *SPREAD)
     assert (code, "No regression" in out) == (0, True)
 
