@@ -1,0 +1,176 @@
+"""Where a series of runs changes its level, and whether it drifts. Logarithms in, no shape of noise assumed.
+
+Changes are found by E-Divisive (Matteson & James, JASA 2014), which Hunter brought to benchmarks (Fleming et al., ICPE
+2023): the split with the largest energy statistic, held against the same search on shuffled runs, and again on both
+sides. It is written out here. apache-otava 0.8, the successor of Hunter, takes numpy 2.2 alone and brings clients of
+Slack and BigQuery; ruptures 1.1.10 finds splits and tests none, so each shuffle would have to run its search.
+
+What the tests take for granted is that runs without a change could have come in any order. A machine that is slow for
+hours, or a neighbour who stays for several runs, breaks that and is then found as what it is: a change of the level.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+#: The chance that a reading of the history finds a change where there is none, over all series that are read.
+ALPHA = 0.05
+#: Runs on each side of a change: two could be a pair of outliers.
+SIDE = 3
+#: Shuffles at most; a search stops after `_ENOUGH` of them that split as well (Besag & Clifford, Biometrika 1991).
+_SHUFFLES, _ENOUGH, _BATCH = 9_999, 25, 199
+
+
+def fewest() -> int:
+    """With fewer runs than this, the clearest change there can be is not told from chance.
+
+    A level that changes in the middle of n runs is split as well by 2 of the C(n, n / 2) orders of them. Half of alpha
+    is for changes, the other half for drift.
+    """
+    return next(n for n in range(2 * SIDE, 100) if 2 / math.comb(n, n // 2) <= ALPHA / 2)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A change before the value at place `at`. `p` is the chance of so clear a split if the runs had no order."""
+
+    at: int
+    p: float
+
+
+@dataclass(frozen=True)
+class Shift:
+    """ln(after / before) with its 95 % interval; no bounds where the sides are too short for one."""
+
+    log: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Slope:
+    """ln(growth) from one run to the next with its 95 % interval, and p of no trend."""
+
+    log: float
+    low: float
+    high: float
+    p: float
+
+
+def splits(logs: Sequence[float], most_p: float = ALPHA) -> list[Split]:
+    """The changes in the order in which they were found, each with its p; ends at the first that is above `most_p`.
+
+    Seeded, so that a history reads the same every time.
+    """
+    values = np.asarray(logs, dtype=float)
+    random = np.random.default_rng(len(values))
+    found: list[Split] = []
+    while True:
+        edges = [0, *sorted(split.at for split in found), len(values)]
+        parts = [slice(*ends) for ends in zip(edges, edges[1:], strict=False) if ends[1] - ends[0] >= 2 * SIDE]
+        candidates = [(*_best(values[part]), part.start) for part in parts]
+        if not candidates:
+            return found
+        energy, at, start = max(candidates)
+        p = _p(energy, [values[part] for part in parts], random) if energy > 0 else 1.0
+        if p > most_p:
+            return found
+        found.append(Split(start + at, p))
+
+
+def _best(values: np.ndarray) -> tuple[float, int]:
+    """The largest energy of a split of `values`, and where the split is."""
+    energies = _energies(values[None])[0]
+    place = int(np.argmax(energies))
+    return float(energies.flat[place]), place // energies.shape[1]
+
+
+def _p(energy: float, parts: Sequence[np.ndarray], random: np.random.Generator) -> float:
+    """How often shuffles within the parts split at least as well: (1 + such) / (1 + shuffles)."""
+    tried = such = 0
+    least = energy * (1 - 1e-9)  # the same split in another order of summation is not a worse one
+    while tried < _SHUFFLES and such < _ENOUGH:
+        number = min(_BATCH, _SHUFFLES - tried)
+        shuffled = [random.permuted(np.tile(part, (number, 1)), axis=1) for part in parts]
+        best = np.max([_energies(each).max(axis=(1, 2)) for each in shuffled], axis=0)
+        such += int(np.sum(best >= least))
+        tried += number
+    return (1 + such) / (1 + tried)
+
+
+def _energies(series: np.ndarray) -> np.ndarray:
+    """Energy statistics of splits, shape (series, t, k): values before t against those from t to k; 0 where not allowed.
+
+    n m / (n + m) (2 mean |x - y| - mean |x - x'| - mean |y - y'|), n and m values on the sides (Székely & Rizzo 2005).
+    That k may lie before the end keeps a level that comes back from hiding the change (Matteson & James, section 2.2).
+    """
+    length = series.shape[1]
+    sums = np.zeros((len(series), length + 1, length + 1))  # sums[:, a, b]: distances of the first a from the first b
+    np.cumsum(np.abs(series[:, :, None] - series[:, None, :]), axis=1, out=sums[:, 1:, 1:])
+    np.cumsum(sums[:, 1:, 1:], axis=2, out=sums[:, 1:, 1:])
+    inside = np.diagonal(sums, axis1=1, axis2=2)
+    before, until = inside[:, :, None], inside[:, None, :]
+    t, k = np.arange(length + 1)[:, None], np.arange(length + 1)[None, :]
+    allowed = (t >= SIDE) & (k - t >= SIDE)
+    n, m = np.where(allowed, t, 1), np.where(allowed, k - t, 1)
+    across = sums - before
+    energy = 2 * across / (n * m) - before / n**2 - (until - before - 2 * across) / m**2
+    return np.where(allowed, energy * n * m / (n + m), 0.0)
+
+
+def shift(before: Sequence[float], after: Sequence[float], confidence: float = 0.95) -> Shift:
+    """Hodges and Lehmann's estimate: the median of all differences, with the interval of the rank-sum test.
+
+    Where the change was found by looking for the best place, the interval is a little too narrow for that.
+    """
+    differences = np.sort(np.subtract.outer(np.asarray(after, float), np.asarray(before, float)), axis=None)
+    middle = float(np.median(differences))
+    below = np.cumsum(_rank_sums(len(before), len(after)))
+    rank = int(np.searchsorted(below, (1 - confidence) / 2, side="right"))
+    if rank == 0:
+        return Shift(middle, None, None)
+    return Shift(middle, float(differences[rank - 1]), float(differences[-rank]))
+
+
+@cache
+def _rank_sums(n: int, m: int) -> np.ndarray:
+    """P(U = u), u = 0 ... n m, of Mann and Whitney's U: the largest value of all belongs to either side."""
+    if n == 0 or m == 0:
+        return np.ones(1)
+    chances = np.zeros(n * m + 1)
+    chances[m:] += n / (n + m) * _rank_sums(n - 1, m)
+    chances[: n * (m - 1) + 1] += m / (n + m) * _rank_sums(n, m - 1)
+    return chances
+
+
+def slope(logs: Sequence[float]) -> Slope:
+    """Theil and Sen's slope: the median of all slopes between two runs; p is that of Kendall's tau (Mann 1945)."""
+    from scipy.stats import kendalltau, theilslopes
+
+    if min(logs) == max(logs):
+        return Slope(0.0, 0.0, 0.0, 1.0)
+    places = np.arange(len(logs))
+    found = theilslopes(logs, places, alpha=0.95)
+    p = float(kendalltau(places, logs).pvalue)
+    return Slope(float(found.slope), float(found.low_slope), float(found.high_slope), p)
+
+
+def steps_fit_better(logs: Sequence[float], places: Sequence[int], per_run: float) -> bool:
+    """Whether medians between the `places` leave smaller residuals (by their sum) than a line of that slope."""
+    values = np.asarray(logs, dtype=float)
+    line = values - per_run * np.arange(len(values))
+    levels = [part - np.median(part) for part in np.split(values, sorted(places))]
+    return float(np.abs(np.concatenate(levels)).sum()) < float(np.abs(line - np.median(line)).sum())
+
+
+def threshold(p_values: Sequence[float], alpha: float = ALPHA) -> float:
+    """The p up to which findings count: of those found, a share of `alpha` is false (Benjamini & Hochberg 1995).
+
+    Where nothing changes anywhere, that is the chance of finding anything at all. 0 where nothing counts.
+    """
+    ordered = sorted(p_values)
+    fitting = [p for place, p in enumerate(ordered, start=1) if p <= alpha * place / len(ordered)]
+    return max(fitting, default=0.0)
