@@ -169,8 +169,8 @@ def steps_fit_better(logs: Sequence[float], places: Sequence[int], per_run: floa
 def threshold(p_values: Sequence[float], alpha: float = ALPHA) -> float:
     """The p up to which findings count: of those found, a share of `alpha` is false (Benjamini & Hochberg 1995).
 
-    Where nothing changes anywhere, that is the chance of finding anything at all. 0 where nothing counts.
+    Where nothing changes anywhere, that is the chance of finding anything at all. 0 where nothing counts. What is asked
+    further of a series that counts may be held against the same p (Benjamini & Bogomolov, JRSS B 2014).
     """
-    ordered = sorted(p_values)
-    fitting = [p for place, p in enumerate(ordered, start=1) if p <= alpha * place / len(ordered)]
-    return max(fitting, default=0.0)
+    lines = [alpha * place / len(p_values) for place in range(1, len(p_values) + 1)]
+    return max((line for p, line in zip(sorted(p_values), lines, strict=True) if p <= line), default=0.0)

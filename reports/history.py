@@ -169,6 +169,7 @@ def _reading(record: Record, metric: str) -> Reading:
     found = record.metrics.get(metric)
     value, reason = _value(record, found)
     low, high = (found.low, found.high) if found is not None and value is not None else (None, None)
+    bounded = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
     commit, branch = (record.host.get(name) for name in ("git_commit", "git_branch"))
     return Reading(
         record.run,
@@ -176,8 +177,8 @@ def _reading(record: Record, metric: str) -> Reading:
         None if commit is None else labels.plain(commit),
         None if branch is None else labels.plain(branch),
         value,
-        low,
-        high,
+        low if bounded else None,
+        high if bounded else None,
         reason,
     )
 

@@ -106,7 +106,7 @@ def notes(found: Sequence[Trend]) -> list[str]:
     """What a reader must know of these trends: how sure they are, and what they cannot tell."""
     told = [
         f"A change is told where shuffled runs split as clearly so seldom that, where nothing changes, "
-        f"{change_points.ALPHA:.0%} of histories tell one, over all points together. It takes "
+        f"{100 * change_points.ALPHA:g} % of histories tell one, over all points together. It takes "
         f"{change_points.fewest()} runs, {change_points.SIDE} of them on each side. Runs of a machine that is slow "
         "for hours look like a change too."
     ]

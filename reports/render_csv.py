@@ -58,10 +58,11 @@ def render(records: list[Record]) -> str:
     """The frame as CSV (RFC 4180 quoting, UTF-8, line feeds); text that a spreadsheet would run begins with a quote."""
     table = frame(records)
     words = table.select_dtypes(exclude="number").columns
-    table[words] = table[words].map(_harmless)
+    table[words] = table[words].map(harmless)
     text: str = table.to_csv(index=False, lineterminator="\n")
     return text
 
 
-def _harmless(value: object) -> object:
+def harmless(value: object) -> object:
+    """The value; text that a spreadsheet would run gets a quote in front of it."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

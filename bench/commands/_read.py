@@ -1,19 +1,17 @@
 """Reading the records that a command is about from its STORE arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bench.errors import UserError
+from bench.joining import BESIDE
 from bench.record import Record
 
 if TYPE_CHECKING:
     from bench.store import Run
-
-#: Runs that try single points and advise on them.
-_BESIDE = ("diagnose", "advise")
 
 run_option = click.option(
     "--run", default="latest", show_default=True, metavar="latest|all|RUN", help="which runs of each store"
@@ -44,10 +42,23 @@ def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
     return found, f"pinchpoint: {', '.join(dict.fromkeys(names))}"
 
 
+def past(stores: Iterable[str]) -> list[Record]:
+    """The records of all runs of the stores without their blocks, for trends; those beside a sweep are left out."""
+    from bench.opening import open_store
+
+    found: list[Record] = []
+    for where in dict.fromkeys(stores):
+        with open_store(where) as store:
+            for run in store.runs():
+                if run.name not in BESIDE:
+                    found += store.records(run.run, with_blocks=False)
+    return found
+
+
 def _latest(runs: "Sequence[Run]") -> "list[Run]":
     """The newest run that only measured, and all those whose proofs and advice may be about its points."""
-    measured = [each.run for each in runs if each.name not in _BESIDE][-1:]
-    return [each for each in runs if each.name in _BESIDE or each.run in measured]
+    measured = [each.run for each in runs if each.name not in BESIDE][-1:]
+    return [each for each in runs if each.name in BESIDE or each.run in measured]
 
 
 def folder_of(where: str) -> Path:
