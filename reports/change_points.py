@@ -9,6 +9,7 @@ What the tests take for granted is that runs without a change could have come in
 hours, or a neighbour who stays for several runs, breaks that and is then found as what it is: a change of the level.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def splits(logs: Sequence[float], most_p: float = ALPHA) -> list[Split]:
     found: list[Split] = []
     while True:
         edges = [0, *sorted(split.at for split in found), len(values)]
-        parts = [slice(*ends) for ends in zip(edges, edges[1:], strict=False) if ends[1] - ends[0] >= 2 * SIDE]
+        parts = [slice(*ends) for ends in itertools.pairwise(edges) if ends[1] - ends[0] >= 2 * SIDE]
         candidates = [(*_best(values[part]), part.start) for part in parts]
         if not candidates:
             return found
@@ -82,10 +83,14 @@ def splits(logs: Sequence[float], most_p: float = ALPHA) -> list[Split]:
 
 
 def _best(values: np.ndarray) -> tuple[float, int]:
-    """The largest energy of a split of `values`, and where the split is."""
-    energies = _energies(values[None])[0]
-    place = int(np.argmax(energies))
-    return float(energies.flat[place]), place // energies.shape[1]
+    """The largest energy of a split of `values`, and where the split is. Read backwards, a series splits alike."""
+    found = []
+    for series, backwards in ((values, False), (values[::-1], True)):
+        energies = _energies(series[None])[0]
+        place = int(np.argmax(energies))
+        at = place // energies.shape[1]
+        found.append((float(energies.flat[place]), len(values) - at if backwards else at))
+    return max(found)
 
 
 def _p(energy: float, parts: Sequence[np.ndarray], random: np.random.Generator) -> float:
@@ -95,16 +100,18 @@ def _p(energy: float, parts: Sequence[np.ndarray], random: np.random.Generator) 
     while tried < _SHUFFLES and such < _ENOUGH:
         number = min(_BATCH, _SHUFFLES - tried)
         shuffled = [random.permuted(np.tile(part, (number, 1)), axis=1) for part in parts]
-        best = np.max([_energies(each).max(axis=(1, 2)) for each in shuffled], axis=0)
+        both = [series for each in shuffled for series in (each, each[:, ::-1])]
+        best = np.max([_energies(series).max(axis=(1, 2)) for series in both], axis=0)
         such += int(np.sum(best >= least))
         tried += number
     return (1 + such) / (1 + tried)
 
 
 def _energies(series: np.ndarray) -> np.ndarray:
-    """Energy statistics of splits, shape (series, t, k): values before t against those from t to k; 0 where not allowed.
+    """Energy statistics of splits, shape (series, t, k): values before t against those from t to k.
 
-    n m / (n + m) (2 mean |x - y| - mean |x - x'| - mean |y - y'|), n and m values on the sides (Székely & Rizzo 2005).
+    0 where a side would be too short, else n m / (n + m) (2 mean |x - y| - mean |x - x'| - mean |y - y'|), with n and m values on
+    the sides (Székely & Rizzo 2005).
     That k may lie before the end keeps a level that comes back from hiding the change (Matteson & James, section 2.2).
     """
     length = series.shape[1]
@@ -159,11 +166,20 @@ def slope(logs: Sequence[float]) -> Slope:
 
 
 def steps_fit_better(logs: Sequence[float], places: Sequence[int], per_run: float) -> bool:
-    """Whether medians between the `places` leave smaller residuals (by their sum) than a line of that slope."""
+    """Whether levels that change at the `places` describe the runs better than a line of that slope does.
+
+    By Schwarz' criterion (1978) with absolute residuals: 2 n ln(their sum) + ln(n) for each number that is fitted. A
+    line has 2 of them; k changes have k places and k + 1 levels.
+    """
     values = np.asarray(logs, dtype=float)
     line = values - per_run * np.arange(len(values))
-    levels = [part - np.median(part) for part in np.split(values, sorted(places))]
-    return float(np.abs(np.concatenate(levels)).sum()) < float(np.abs(line - np.median(line)).sum())
+    levels = np.concatenate([part - np.median(part) for part in np.split(values, sorted(places))])
+
+    def criterion(residuals: np.ndarray, fitted: int) -> float:
+        total = max(float(np.abs(residuals).sum()), 1e-12)  # a perfect fit has no logarithm
+        return len(values) * 2 * math.log(total) + fitted * math.log(len(values))
+
+    return criterion(levels, 2 * len(places) + 1) < criterion(line - np.median(line), 2)
 
 
 def threshold(p_values: Sequence[float], alpha: float = ALPHA) -> float:

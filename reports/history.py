@@ -113,7 +113,7 @@ class Trend:
         edges = [0, *(change.at for change in self.changes), len(self.logs)]
         return tuple(
             (start, end - 1, math.exp(median(self.logs[start:end])))
-            for start, end in zip(edges, edges[1:], strict=False)
+            for start, end in itertools.pairwise(edges)
             if end > start
         )
 
@@ -196,8 +196,8 @@ def _value(record: Record, metric: Metric | None) -> tuple[float | None, str]:
 
 def hides_lone_changes(found: Sequence[Trend]) -> bool:
     """Whether there are so many series of so few runs that a change in one alone could not be told from chance."""
-    judged_runs = [len(trend.measured) for trend in found if not trend.too_few]
-    return any(4 / math.comb(n, n // 2) > change_points.ALPHA / len(judged_runs) for n in judged_runs)
+    runs = [len(trend.measured) for trend in found if not trend.too_few and min(trend.logs) < max(trend.logs)]
+    return any(4 / math.comb(n, n // 2) > change_points.ALPHA / len(runs) for n in runs)
 
 
 def judged(found: Sequence[Trend]) -> tuple[Trend, ...]:
@@ -213,7 +213,8 @@ def judged(found: Sequence[Trend]) -> tuple[Trend, ...]:
 
 
 def _asked(trend: Trend) -> tuple[list[Split], Slope | None]:
-    if trend.too_few:
+    """Nothing of a series that is too short or never varies: such a one cannot count, so it is not one among all."""
+    if trend.too_few or min(trend.logs) == max(trend.logs):
         return [], None
     return change_points.splits(trend.logs, change_points.ALPHA / 2), change_points.slope(trend.logs)
 

@@ -35,30 +35,29 @@ def named(reading: Reading) -> str:
     return f"{labels.plain(reading.run)} (commit {reading.commit})" if reading.commit else labels.plain(reading.run)
 
 
-def size(trend: Trend, ratio: float) -> str:
-    """How much and which way: `+10.2 %, slower`."""
+def which_way(trend: Trend, ratio: float) -> str:
+    """What the change means: `, slower`; nothing of a metric of which neither more nor less is better."""
     if trend.unit == "s":
-        return f"{percent(ratio)}, {'slower' if ratio > 1 else 'faster'}"
+        return ", slower" if ratio > 1 else ", faster"
     if trend.direction == 0:
-        return percent(ratio)
-    return f"{percent(ratio)}, {'worse' if (ratio > 1) == (trend.direction < 0) else 'better'}"
+        return ""
+    return ", worse" if (ratio > 1) == (trend.direction < 0) else ", better"
 
 
 def change(trend: Trend, found: Change) -> str:
     """A change in a sentence: how much, between which runs, and how likely by chance."""
     before, after = trend.measured[found.at - 1], trend.measured[found.at]
     interval = bounds(found.low, found.high) or " (too few runs on a side for an interval)"
-    return (
-        f"{size(trend, found.ratio)}{interval}, between run {named(before)} and run {named(after)}; {chance(found.p)}."
-    )
+    much = f"{percent(found.ratio)}{interval}{which_way(trend, found.ratio)}"
+    return f"{much}, between run {named(before)} and run {named(after)}; {chance(found.p)}."
 
 
 def drift(trend: Trend, found: Drift) -> str:
     """A drift in a sentence: how much a run, how much in all and since when."""
-    return (
-        f"drift: {percent(found.per_run)}{bounds(found.low, found.high)} a run, {size(trend, found.in_all)} since run "
-        f"{named(trend.measured[found.start])}; {chance(found.p)}."
-    )
+    in_all = f"{percent(found.in_all)}{which_way(trend, found.in_all)}"
+    since = named(trend.measured[found.start])
+    a_run = f"{percent(found.per_run)}{bounds(found.low, found.high)}"
+    return f"drift: {a_run} a run, {in_all} since run {since}; {chance(found.p)}."
 
 
 def sentences(trend: Trend) -> list[str]:

@@ -11,11 +11,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from bench.units import scale
 from reports import canvas
 from reports.canvas import FOREGROUND, MUTED, SERIES
-from reports.plots import LEGEND_ROW, legend, legend_shape, titles
+from reports.plots import LEGEND_ROW, legend, legend_shape
 
 #: The panel spans at least this share of the values: noise of 1 % should not fill it.
 _LEAST_SPAN = 0.2
 _NAMED_SIZE = 9.5
+_LEFT, _RIGHT, _HEIGHT = 48, 14, 136
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ class Past:
 
 
 def past(title: str, trend: Past, unit: str, runs: int) -> str:
-    """The values over `runs` runs; a hollow mark has no interval."""
+    """The values over `runs` runs, with a range that shows noise as small; a hollow mark has no interval."""
     with canvas.style():
         handles = _handles(trend)
         columns, legend_rows = legend_shape([str(handle.get_label()) for handle in handles])
         bottom = 40 + legend_rows * LEGEND_ROW
         # Words of changes stand between the title and the panel.
         top = 42 if trend.marks else 26
-        figure, axes = canvas.panel(196 + top + bottom - 60, left=48, bottom=bottom, top=top)
+        figure, axes = canvas.panel(_HEIGHT + top + bottom, left=_LEFT, bottom=bottom, top=top, right=_RIGHT)
         factor, name = scale(trend.y, unit)
         for place in range(len(trend.x)):
             _draw_value(axes, trend, place)
@@ -66,9 +67,11 @@ def past(title: str, trend: Past, unit: str, runs: int) -> str:
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor:,.4g}"))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        titles(axes, f"{title}, {name}" if name else title, "run, the oldest first")
-        axes.title.set_position((0, 1))
-        axes.set_title(axes.get_title(loc="left"), loc="left", fontsize=canvas.FONT_SIZE, fontweight="bold", pad=top - 17)
+        axes.set_xlabel("run, the oldest first")
+        axes.set_title(
+            f"{title}, {name}" if name else title, loc="left", fontsize=canvas.FONT_SIZE, fontweight="bold",
+            x=-_LEFT / (canvas.WIDTH - _LEFT - _RIGHT), pad=top - 17,
+        )  # fmt: skip
         legend(axes, handles, columns)
         return canvas.svg(figure)
 
@@ -93,15 +96,15 @@ def _limits(axes: Axes, trend: Past, runs: int) -> None:
 
 def _draw_marks(axes: Axes, marks: Sequence[Mark], runs: int) -> None:
     """A dotted rule for each change, and its words above the panel where those of its neighbours leave room."""
-    point = (canvas.WIDTH - 62) / max(runs, 2)  # points of paper a run
+    width = canvas.WIDTH - _LEFT - _RIGHT
     free = -math.inf
     for mark in marks:
         axes.axvline(mark.x - 0.5, color=MUTED, linewidth=1.2, linestyle=":")
         half = canvas.width(mark.words) * _NAMED_SIZE / canvas.FONT_SIZE / 2
-        middle = min(max((mark.x - 0.5) * point, half), (canvas.WIDTH - 62) - half)
+        middle = min(max((mark.x - 0.5) / max(runs, 2) * width, half), width - half)
         if middle - half >= free:
             axes.annotate(
-                mark.words, (middle / (canvas.WIDTH - 62), 1), xycoords="axes fraction", xytext=(0, 3),
+                mark.words, (middle / width, 1), xycoords="axes fraction", xytext=(0, 3),
                 textcoords="offset points", ha="center", va="bottom", fontsize=_NAMED_SIZE, color=FOREGROUND,
             )  # fmt: skip
             free = middle + half + 4

@@ -85,7 +85,9 @@ def _runs(trend: Trend) -> Table:
     for reading, mark in zip(trend.readings, _strips(trend), strict=True):
         if change := changes.get(reading):
             interval = history_words.bounds(change.low, change.high)
-            table.add_row(Text("─" * 20), Text("─" * 10), Text("─" * 12), Text(history_words.percent(change.ratio) + interval))
+            table.add_row(
+                Text("─" * 20), Text("─" * 10), Text("─" * 12), Text(history_words.percent(change.ratio) + interval)
+            )
         table.add_row(Text(labels.plain(reading.run)), Text(_commit(reading)), Text(_value(reading, factor)), mark)
     return table
 

@@ -56,7 +56,9 @@ def command(
     names = [_metric(name, records) for name in metrics]
     trends = history.trends(records, list(dict.fromkeys(names)), last)
     if not trends:
-        raise UserError(f"No run has a value of {', '.join(names)}: {_reason(records, names)}", "Choose another metric.")
+        raise UserError(
+            f"No run has a value of {', '.join(names)}: {_reason(records, names)}", "Choose another metric."
+        )
     if output == "table":
         render_history.print_trends(trends, Console(highlight=False))
     else:

@@ -9,7 +9,7 @@ from reports.canvas import shorten
 from reports.document import Bullets, Cell, Column, Figure, Paragraph, Part, Section, Table
 from reports.history import Trend
 from reports.plots_history import Level, Mark, Past
-from reports.study import MEMORY_METRICS, Study
+from reports.study import Study
 
 ORDER = 45
 
@@ -18,14 +18,20 @@ _MOST_FIGURES = 6
 _BARS = 20
 #: Runs that are looked at, of each point.
 _LAST = 100
-_METRICS = ("latency_s", *MEMORY_METRICS, "joules_per_token")
+#: The metrics that are read, and what a figure's title calls them. Resident memory moves with that above the start.
+_METRICS = {
+    "latency_s": "time",
+    "max_allocated_B": "memory",
+    "ram_above_start_B": "memory",
+    "joules_per_token": "energy per token",
+}
 
 
 def build(study: Study) -> Section | None:
     """None where no point has three runs in one set-up."""
-    trends = history.trends(study.past, _METRICS, _LAST)
+    trends = history.trends(study.past, list(_METRICS), _LAST)
     read = [trend for trend in trends if len(trend.measured) >= history.SHOWN_FROM]
-    times = [trend for trend in read if trend.metric == _METRICS[0]]
+    times = [trend for trend in read if trend.metric == "latency_s"]
     if not times:
         return None
     moved = [trend for trend in read if trend.moved]
@@ -42,7 +48,7 @@ def _lead(read: Sequence[Trend], moved: Sequence[Trend]) -> str:
     points = len({(trend.point, trend.setup) for trend in moved})
     if not points:
         return f"Over {runs} runs no point changed its level and none drifts."
-    return f"Over {runs} runs {labels.count(points, 'point')} changed or drifts."
+    return f"Over {runs} runs {labels.count(points, 'point')} changed or {'drifts' if points == 1 else 'drift'}."
 
 
 def _head(trend: Trend) -> str:
@@ -74,7 +80,9 @@ def _figure(trend: Trend) -> Figure:
         trend.drift is not None and not trend.changes,
     )
     title = _head(trend)
-    svg = plots_history.past(shorten(title, 50), drawn, trend.unit, len(trend.readings))
+    svg = plots_history.past(
+        f"{shorten(trend.title, 30)}: {_METRICS[trend.metric]}", drawn, trend.unit, len(trend.readings)
+    )
     told = "; ".join(history_words.sentences(trend)) or "No change of level and no drift."
     alt = f"{title} over {labels.count(len(trend.measured), 'run')}. {told}"
     return Figure(svg, alt, f"{title}. Whiskers: 95 % interval within the run.", _data(trend))
