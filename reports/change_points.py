@@ -22,16 +22,20 @@ ALPHA = 0.05
 #: Runs on each side of a change: two could be a pair of outliers.
 SIDE = 3
 #: Shuffles at most; a search stops after `_ENOUGH` of them that split as well (Besag & Clifford, Biometrika 1991).
-_SHUFFLES, _ENOUGH, _BATCH = 9_999, 25, 199
+_SHUFFLES, _ENOUGH, _BATCH = 1_999, 25, 199
+
+
+def least_p(runs: int) -> float:
+    """The p of the clearest change that so many runs can show, in their middle.
+
+    Of the C(n, n / 2) ways to divide n runs, 2 split as well as the true one; and shuffles are finite.
+    """
+    return max(2 / math.comb(runs, runs // 2), 1 / (1 + _SHUFFLES))
 
 
 def fewest() -> int:
-    """With fewer runs than this, the clearest change there can be is not told from chance.
-
-    A level that changes in the middle of n runs is split as well by 2 of the C(n, n / 2) orders of them. Half of alpha
-    is for changes, the other half for drift.
-    """
-    return next(n for n in range(2 * SIDE, 100) if 2 / math.comb(n, n // 2) <= ALPHA / 2)
+    """With fewer runs than this, the clearest change is not told from chance: half of alpha is for changes alone."""
+    return next(n for n in range(2 * SIDE, 100) if least_p(n) <= ALPHA / 2)
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,10 @@ def splits(logs: Sequence[float], most_p: float = ALPHA) -> list[Split]:
 
 
 def _best(values: np.ndarray) -> tuple[float, int]:
-    """The largest energy of a split of `values`, and where the split is. Read backwards, a series splits alike."""
-    found = []
-    for series, backwards in ((values, False), (values[::-1], True)):
-        energies = _energies(series[None])[0]
-        place = int(np.argmax(energies))
-        at = place // energies.shape[1]
-        found.append((float(energies.flat[place]), len(values) - at if backwards else at))
-    return max(found)
+    """The largest energy of a split of `values`, and where the split is."""
+    energies = _energies(values[None])[0]
+    place = int(np.argmax(energies))
+    return float(energies[place]), int(_intervals(len(values))[1][place])
 
 
 def _p(energy: float, parts: Sequence[np.ndarray], random: np.random.Generator) -> float:
@@ -100,32 +100,47 @@ def _p(energy: float, parts: Sequence[np.ndarray], random: np.random.Generator) 
     while tried < _SHUFFLES and such < _ENOUGH:
         number = min(_BATCH, _SHUFFLES - tried)
         shuffled = [random.permuted(np.tile(part, (number, 1)), axis=1) for part in parts]
-        both = [series for each in shuffled for series in (each, each[:, ::-1])]
-        best = np.max([_energies(series).max(axis=(1, 2)) for series in both], axis=0)
+        best = np.max([_energies(each).max(axis=1) for each in shuffled], axis=0)
         such += int(np.sum(best >= least))
         tried += number
     return (1 + such) / (1 + tried)
 
 
 def _energies(series: np.ndarray) -> np.ndarray:
-    """Energy statistics of splits, shape (series, t, k): values before t against those from t to k.
+    """Energy statistics, shape (series, splits): of each of `_intervals`, values a to t against values t to k.
 
-    0 where a side would be too short, else n m / (n + m) (2 mean |x - y| - mean |x - x'| - mean |y - y'|), with n and m values on
-    the sides (Székely & Rizzo 2005).
-    That k may lie before the end keeps a level that comes back from hiding the change (Matteson & James, section 2.2).
+    With n and m values on the sides: n m / (n + m) (2 mean |x - y| - mean |x - x'| - mean |y - y'|) (Székely & Rizzo
+    2005).
     """
-    length = series.shape[1]
-    sums = np.zeros((len(series), length + 1, length + 1))  # sums[:, a, b]: distances of the first a from the first b
+    number, length = series.shape
+    sums = np.zeros((number, length + 1, length + 1))  # sums[:, a, b]: distances of the first a from the first b
     np.cumsum(np.abs(series[:, :, None] - series[:, None, :]), axis=1, out=sums[:, 1:, 1:])
     np.cumsum(sums[:, 1:, 1:], axis=2, out=sums[:, 1:, 1:])
-    inside = np.diagonal(sums, axis1=1, axis2=2)
-    before, until = inside[:, :, None], inside[:, None, :]
-    t, k = np.arange(length + 1)[:, None], np.arange(length + 1)[None, :]
-    allowed = (t >= SIDE) & (k - t >= SIDE)
-    n, m = np.where(allowed, t, 1), np.where(allowed, k - t, 1)
-    across = sums - before
-    energy = 2 * across / (n * m) - before / n**2 - (until - before - 2 * across) / m**2
-    return np.where(allowed, energy * n * m / (n + m), 0.0)
+    a, t, k = _intervals(length)
+    flat = sums.reshape(number, -1)
+
+    def until(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return flat.take(first * (length + 1) + second, axis=1)
+
+    n, m = t - a, k - t
+    at, tt, tk = until(a, t), until(t, t), until(t, k)
+    across = tk - tt - until(a, k) + at
+    left, right = tt - 2 * at + until(a, a), until(k, k) - 2 * tk + tt
+    return 2 * across / (n + m) - left * (m / n / (n + m)) - right * (n / m / (n + m))
+
+
+@cache
+def _intervals(length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where splits are looked for, (a, t, k): a change at t within the values from a to k.
+
+    Either a is the beginning or k the end. That one of them may lie inside keeps a level that comes back from hiding
+    the change (Matteson & James, section 2.2, let k do so; both make a series and its reverse split alike).
+    """
+    t = np.arange(SIDE, length - SIDE + 1)
+    found = {(0, int(at), k) for at in t for k in range(at + SIDE, length + 1)}
+    found |= {(a, int(at), length) for at in t for a in range(at - SIDE + 1)}
+    a, t, k = np.array(sorted(found)).T
+    return a, t, k
 
 
 def shift(before: Sequence[float], after: Sequence[float], confidence: float = 0.95) -> Shift:

@@ -197,7 +197,7 @@ def _value(record: Record, metric: Metric | None) -> tuple[float | None, str]:
 def hides_lone_changes(found: Sequence[Trend]) -> bool:
     """Whether there are so many series of so few runs that a change in one alone could not be told from chance."""
     runs = [len(trend.measured) for trend in found if not trend.too_few and min(trend.logs) < max(trend.logs)]
-    return any(4 / math.comb(n, n // 2) > change_points.ALPHA / len(runs) for n in runs)
+    return any(2 * change_points.least_p(n) > change_points.ALPHA / len(runs) for n in runs)
 
 
 def judged(found: Sequence[Trend]) -> tuple[Trend, ...]:

@@ -26,8 +26,8 @@ def bounds(low: float | None, high: float | None) -> str:
 
 
 def chance(p: float) -> str:
-    """`p = 0.013`; below what the shuffles can show, `p ≤ 0.0001`."""
-    return "p ≤ 0.0001" if p <= 1e-4 else f"p = {p:.2g}"
+    """`p = 0.013`; below what the shuffles can show, `p < 0.001`."""
+    return "p < 0.001" if p < 1e-3 else f"p = {p:.2g}"
 
 
 def named(reading: Reading) -> str:

@@ -33,7 +33,7 @@ history takes many runs to tell one, and always exits with 0.
     "--point", "chosen", multiple=True, metavar="ID|AXIS=VALUE,...", help="these points alone; an id may be its start"
 )
 @click.option("--branch", default=None, help="runs of this git branch alone")
-@click.option("--last", type=click.IntRange(1, 1000), default=100, show_default=True, help="so many runs of a point")
+@click.option("--last", type=click.IntRange(1, 300), default=50, show_default=True, help="so many runs of a point")
 @click.option(
     "-o",
     "--output",

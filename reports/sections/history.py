@@ -17,7 +17,7 @@ ORDER = 45
 _MOST_FIGURES = 6
 _BARS = 20
 #: Runs that are looked at, of each point.
-_LAST = 100
+_LAST = 50
 #: The metrics that are read, and what a figure's title calls them. Resident memory moves with that above the start.
 _METRICS = {
     "latency_s": "time",
