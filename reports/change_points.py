@@ -22,7 +22,9 @@ ALPHA = 0.05
 #: Runs on each side of a change: two could be a pair of outliers.
 SIDE = 3
 #: Shuffles at most; a search stops after `_ENOUGH` of them that split as well (Besag & Clifford, Biometrika 1991).
-_SHUFFLES, _ENOUGH, _BATCH = 1_999, 25, 199
+_SHUFFLES, _ENOUGH, _BATCH = 1_999, 60, 199
+#: Differences between two sides up to which U's distribution is counted out; above, it is as good as normal.
+_EXACT = 400
 
 
 def least_p(runs: int) -> float:
@@ -120,13 +122,15 @@ def _energies(series: np.ndarray) -> np.ndarray:
     flat = sums.reshape(number, -1)
 
     def until(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return flat.take(first * (length + 1) + second, axis=1)
+        found: np.ndarray = flat.take(first * (length + 1) + second, axis=1)
+        return found
 
     n, m = t - a, k - t
     at, tt, tk = until(a, t), until(t, t), until(t, k)
     across = tk - tt - until(a, k) + at
     left, right = tt - 2 * at + until(a, a), until(k, k) - 2 * tk + tt
-    return 2 * across / (n + m) - left * (m / n / (n + m)) - right * (n / m / (n + m))
+    energies: np.ndarray = 2 * across / (n + m) - left * (m / n / (n + m)) - right * (n / m / (n + m))
+    return energies
 
 
 @cache
@@ -150,11 +154,19 @@ def shift(before: Sequence[float], after: Sequence[float], confidence: float = 0
     """
     differences = np.sort(np.subtract.outer(np.asarray(after, float), np.asarray(before, float)), axis=None)
     middle = float(np.median(differences))
-    below = np.cumsum(_rank_sums(len(before), len(after)))
-    rank = int(np.searchsorted(below, (1 - confidence) / 2, side="right"))
+    rank = _rank(len(before), len(after), (1 - confidence) / 2)
     if rank == 0:
         return Shift(middle, None, None)
     return Shift(middle, float(differences[rank - 1]), float(differences[-rank]))
+
+
+def _rank(n: int, m: int, tail: float) -> int:
+    """Which of the n m differences, from either end, bounds the shift; 0 for none. Exact for short series."""
+    if n * m <= _EXACT:
+        return int(np.searchsorted(np.cumsum(_rank_sums(n, m)), tail, side="right"))
+    from scipy.special import ndtri
+
+    return max(int(n * m / 2 + ndtri(tail) * math.sqrt(n * m * (n + m + 1) / 12)), 0)
 
 
 @cache

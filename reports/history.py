@@ -203,8 +203,8 @@ def hides_lone_changes(found: Sequence[Trend]) -> bool:
 def judged(found: Sequence[Trend]) -> tuple[Trend, ...]:
     """The trends with their changes and drifts: those that count among all series together.
 
-    Each series is asked twice, for a change and for a drift, so its p is twice the smaller one of the two. Where a
-    straight line fits the runs no worse than steps do, it is told as a drift and not as steps.
+    Each series is asked twice, for a change and for a drift, so its p is twice the smaller one of the two. Where the
+    runs from some place on are described better by a straight line than by steps, they are told as a drift.
     """
     asked = [_asked(trend) for trend in found]
     smallest = [min([1.0, *(2 * split.p for split in splits[:1]), 2 * slope.p]) for splits, slope in asked if slope]
@@ -225,19 +225,19 @@ def _told(trend: Trend, splits: Sequence[Split], slope: Slope | None, most: floa
     # Each split was found given those before it, so the first that does not count ends them. Where a trend alone
     # counts, the first split still competes with it as to what the runs look like.
     counted = list(itertools.takewhile(lambda split: split.p <= most, splits)) or splits[:1]
-    if slope.p <= most and not change_points.steps_fit_better(trend.logs, [s.at for s in counted], slope.log):
-        return replace(trend, drift=_drift(slope, 0, len(trend.logs)))
-    changes = _changes(trend.logs, sorted(counted, key=lambda split: split.at))
-    start = changes[-1].at if changes else 0
-    rest = trend.logs[start:]
-    if len(rest) < change_points.fewest():
-        return replace(trend, changes=changes)
-    later = change_points.slope(rest)
-    return replace(trend, changes=changes, drift=_drift(later, start, len(rest)) if later.p <= most else None)
+    places = sorted(split.at for split in counted)
+    for start in (0, *places):
+        rest, later = trend.logs[start:], [place - start for place in places if place > start]
+        growth = change_points.slope(rest) if len(rest) >= change_points.fewest() else None
+        if growth and growth.p <= most and not change_points.steps_fit_better(rest, later, growth.log):
+            before = [split for split in counted if split.at <= start]
+            return replace(trend, changes=_changes(trend.logs, before), drift=_drift(growth, start, len(rest)))
+    return replace(trend, changes=_changes(trend.logs, counted))
 
 
 def _changes(logs: Sequence[float], splits: Sequence[Split]) -> tuple[Change, ...]:
     """The levels on both sides of each split compared; what is smaller than `SMALLEST` is left out."""
+    splits = sorted(splits, key=lambda split: split.at)
     while True:
         edges = [0, *(split.at for split in splits), len(logs)]
         shifts = [

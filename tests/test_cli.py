@@ -47,6 +47,8 @@ def results(tmp_path):
         ["doctor"],
         ["ceilings"],
         ["largest-batch"],
+        ["history"],
+        ["baseline"],
     ],
 )
 def test_help_has_examples_and_fits_80_columns(pinchpoint, command):

@@ -42,16 +42,19 @@ def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
     return found, f"pinchpoint: {', '.join(dict.fromkeys(names))}"
 
 
-def past(stores: Iterable[str]) -> list[Record]:
-    """The records of all runs of the stores without their blocks, for trends; those beside a sweep are left out."""
+#: Runs of each store that a report looks back on.
+LOOKED_BACK = 100
+
+
+def past(stores: Iterable[str], runs: int = LOOKED_BACK) -> list[Record]:
+    """The records of the newest `runs` of each store without their blocks, for trends; no runs beside a sweep."""
     from bench.opening import open_store
 
     found: list[Record] = []
     for where in dict.fromkeys(stores):
         with open_store(where) as store:
-            for run in store.runs():
-                if run.name not in BESIDE:
-                    found += store.records(run.run, with_blocks=False)
+            for run in [each for each in store.runs() if each.name not in BESIDE][-runs:]:
+                found += store.records(run.run, with_blocks=False)
     return found
 
 

@@ -22,6 +22,8 @@ Runs of one machine, with the same power limit, versions and text, form a
 series. Which change may fail a build is for `compare` and `ab` to say: a
 history takes many runs to tell one, and always exits with 0.
 """
+#: Runs of each store that are read: a point need not be in each of them.
+_MOST_RUNS = 1000
 
 
 @click.command(epilog=_EPILOG)
@@ -51,7 +53,7 @@ def command(
 
     from reports import history, history_data, render_history
 
-    records = _of_branch(_read.past(stores or ("pinchpoint-results",)), branch)
+    records = _of_branch(_read.past(stores or ("pinchpoint-results",), _MOST_RUNS), branch)
     records = _of_points(records, chosen)
     names = [_metric(name, records) for name in metrics]
     trends = history.trends(records, list(dict.fromkeys(names)), last)
