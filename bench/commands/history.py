@@ -19,8 +19,8 @@ Examples:
   pinchpoint history --point 3f2a9c -o otava > decode.csv
 
 Runs of one machine, with the same power limit, versions and text, form a
-series. Which change may fail a build is for `compare` and `ab` to say: a
-history takes many runs to tell one, and always exits with 0.
+series. It takes nine runs to tell a change, so a history never fails a build:
+`compare` and `ab` do that.
 """
 #: Runs of each store that are read: a point need not be in each of them.
 _MOST_RUNS = 1000
@@ -29,13 +29,23 @@ _MOST_RUNS = 1000
 @click.command(epilog=_EPILOG)
 @click.argument("stores", metavar="[STORE]...", nargs=-1)
 @click.option(
-    "--metric", "metrics", multiple=True, default=("latency",), show_default=True, metavar="NAME", help="repeatable"
+    "--metric",
+    "metrics",
+    multiple=True,
+    default=("latency",),
+    show_default=True,
+    metavar="NAME",
+    help="may be given several times",
 )
 @click.option(
-    "--point", "chosen", multiple=True, metavar="ID|AXIS=VALUE,...", help="these points alone; an id may be its start"
+    "--point",
+    "chosen",
+    multiple=True,
+    metavar="ID|AXIS=VALUE,...",
+    help="these points alone; the start of an id will do",
 )
 @click.option("--branch", default=None, help="runs of this git branch alone")
-@click.option("--last", type=click.IntRange(1, 300), default=50, show_default=True, help="so many runs of a point")
+@click.option("--last", type=click.IntRange(1, 300), default=50, show_default=True, help="so many of the newest runs")
 @click.option(
     "-o",
     "--output",
