@@ -5,7 +5,7 @@ import pytest
 
 from reports import canvas, plots, plots_forest, plots_history, plots_pareto, plots_roofline, plots_walls
 from reports.plots_forest import Row
-from reports.plots_history import Level, Mark, Past
+from reports.plots_history import Level, Past
 from reports.plots_pareto import Disc
 from reports.plots_roofline import Mark, Roof
 from reports.plots_walls import Bar, Pull
@@ -27,7 +27,7 @@ def pareto(discs: list[Disc], differences: bool = True) -> str:
 
 
 def past(words: tuple[str, ...] = ("+9.0 %", "−5.0 %"), title: str = "nano: time") -> str:
-    marks = tuple(Mark(3.0 + place, each) for place, each in enumerate(words))
+    marks = tuple(plots_history.Mark(3.0 + place, each) for place, each in enumerate(words))
     levels = (Level((0.6, 2.4), (1e-3, 1e-3)), Level((2.6, 6.4), (1.1e-3, 1.1e-3)))
     values = (1e-3, 1.01e-3, 1.1e-3, 1.11e-3, 1.09e-3, 1.1e-3)
     x = tuple(float(run) for run in range(1, 7))
