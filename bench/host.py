@@ -54,7 +54,8 @@ def describe() -> dict[str, Value | None]:
         "pinchpoint": _version("pinchpoint"),
         "torch": _version("torch"),
         "numpy": _version("numpy"),
-        "git_commit": _commit(),
+        "git_commit": _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"),
+        "git_branch": _git("branch", "--show-current"),
         "host_name": platform.node(),
         "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
@@ -117,10 +118,12 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _commit() -> str | None:
-    """The commit of the checkout that pinchpoint runs from, with `-dirty` where it was changed; None without one."""
-    here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+def _git(*asked: str) -> str | None:
+    """What git says of the checkout that pinchpoint runs from; None without one, or where it has no answer.
+
+    The commit ends in `-dirty` where the checkout was changed; a detached one has no branch.
+    """
+    command = ["git", "-C", str(Path(__file__).resolve().parent), *asked]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):

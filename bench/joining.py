@@ -5,6 +5,9 @@ from dataclasses import replace
 
 from bench.record import Record
 
+#: Names of runs that try single points or compare two sides: their points are not measured as those of a sweep are.
+BESIDE = ("diagnose", "advise", "ab")
+
 
 def joined(runs: Sequence[Sequence[Record]]) -> list[Record]:
     """The newest run that is no diagnosis and no advice, with the newest experiments and advice on its points.

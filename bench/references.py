@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench import exported, points, runs
 from bench.errors import UserError
+from bench.joining import BESIDE
 from bench.kinds import nearest
 from bench.opening import open_store
 from bench.record import Record
@@ -87,7 +88,7 @@ def _is_store(path: Path) -> bool:
 
 def _runs_of_store(store: Store) -> list[_Kept]:
     measured = store.measured()
-    return [_kept(store, run) for run in store.runs() if run.run in measured and run.name not in runs.BESIDE]
+    return [_kept(store, run) for run in store.runs() if run.run in measured and run.name not in BESIDE]
 
 
 def _kept(store: Store, run: Run) -> _Kept:

@@ -11,9 +11,6 @@ from bench.record import Record, Value
 from bench.spec import SETTING_DEFAULTS, Spec
 from bench.store import Run, Store
 
-#: Names of runs that try single points and advise on them, or that measure two sides in turns: no sweep.
-BESIDE = ("diagnose", "advise", "ab")
-
 
 def begin(spec: Spec, store: Store, corpus: str, inputs: Inputs = NOTHING) -> Run:
     """Start a new run of the spec in the store."""

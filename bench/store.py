@@ -229,13 +229,13 @@ class Store:
             connection.execute(_records.delete().where(same))
             connection.execute(_records.insert(), row)
 
-    def records(self, run: str) -> list[Record]:
-        """The records of a run, complete with their blocks, in the order of its points."""
+    def records(self, run: str, *, with_blocks: bool = True) -> list[Record]:
+        """The records of a run, complete with their blocks unless told otherwise, in the order of its points."""
         with self._reading() as connection:
             rows = connection.execute(sql.select(_records.c.point, _records.c.body).where(_records.c.run == run)).all()
             blocks: dict[str, list[dict[str, Any]]] = {}
             chosen = sql.select(_blocks.c.point, _blocks.c.body).where(_blocks.c.run == run)
-            for point, body in connection.execute(chosen):
+            for point, body in connection.execute(chosen) if with_blocks else ():
                 blocks.setdefault(point, []).append(json.loads(body))
         found = []
         for point, body in rows:
@@ -250,6 +250,12 @@ class Store:
             _baselines.create(connection, checkfirst=True)
             connection.execute(_baselines.delete().where(_baselines.c.name == baseline.name))
             connection.execute(_baselines.insert(), dataclasses.asdict(baseline))
+
+    def remove_baseline(self, name: str) -> None:
+        """Take a name from its run; the run stays. A name that no run has is none to remove."""
+        if self._has(_baselines):
+            with self._writing() as connection:
+                connection.execute(_baselines.delete().where(_baselines.c.name == name))
 
     def baselines(self) -> list[Baseline]:
         """Every named run, in the order of their names."""

@@ -161,10 +161,10 @@ def _fingerprint(record: Record) -> str:
     return str(record.host.get("fingerprint"))
 
 
-def _letters(index: int) -> str:
+def letters(index: int) -> str:
     """A, B, ..., Z, AA, AB, ..."""
     high, low = divmod(index, 26)
-    return (_letters(high - 1) if high else "") + chr(ord("A") + low)
+    return (letters(high - 1) if high else "") + chr(ord("A") + low)
 
 
 def study(records: Iterable[Record], comparisons: Iterable[Comparison] = (), past: Iterable[Record] = ()) -> Study:
@@ -186,7 +186,7 @@ def study(records: Iterable[Record], comparisons: Iterable[Comparison] = (), pas
             text = record.facts.get("corpus_sha256")
             by_family.setdefault((_fingerprint(record), text, point(record).family), []).append(record)
     hosts = tuple(
-        Host(_letters(index), members[0].host, tuple(members))
+        Host(letters(index), members[0].host, tuple(members))
         for index, members in enumerate(sorted(by_host.values(), key=lambda m: min(r.started_at for r in m)))
     )
     first = sorted(ordered, key=lambda r: r.started_at)

@@ -267,3 +267,28 @@ def troubled(records: list[Record]) -> list[Record]:
         if place < len(result):
             result[place] = replace(result[place], status=status, reason=reason, metrics={}, blocks=[])
     return result
+
+
+def past(latencies_s: Iterable[float | None], *, first: int = 1, **axes: Value) -> list[Record]:
+    """A run a day from day `first` on, of one point; None is a run in which it ran out of memory."""
+    made = []
+    for day, latency_s in enumerate(latencies_s, start=first):
+        plain = record("oom", "the kernel killed it", **axes) if latency_s is None else record(**axes)
+        metrics_ = dict(plain.metrics)
+        if latency_s is not None:
+            bounds = (latency_s * 0.99, latency_s * 1.01)
+            metrics_["latency_s"] = replace(metrics_["latency_s"], value=latency_s, low=bounds[0], high=bounds[1])
+        month, date = divmod(day - 1, 28)
+        started = f"2026-{month + 1:02d}-{date + 1:02d}T03:04:05+00:00"
+        host = plain.host | {"git_commit": f"{day:012x}", "git_branch": "main"}
+        run = f"2026{month + 1:02d}{date + 1:02d}-030405-{day:04x}"
+        made.append(replace(plain, run=run, started_at=started, metrics=metrics_, host=host, blocks=[]))
+    return made
+
+
+def step(before: int, after: int, factor: float, noise: float = 0.01, seed: int = 0) -> list[float]:
+    """Latencies in seconds of so many runs before a change of the level and after it."""
+    random_ = random.Random(seed)
+    return [
+        3e-3 * (factor if run >= before else 1) * math.exp(random_.gauss(0, noise)) for run in range(before + after)
+    ]

@@ -48,6 +48,8 @@ def results(tmp_path):
         ["ceilings"],
         ["largest-batch"],
         ["workflow"],
+        ["history"],
+        ["baseline"],
     ],
 )
 def test_help_has_examples_and_fits_80_columns(pinchpoint, command):

@@ -1,4 +1,5 @@
 import json
+import subprocess
 
 import pytest
 
@@ -13,6 +14,21 @@ def test_the_description_is_plain_and_names_what_makes_two_records_comparable():
     assert found["cores"] >= 1
     assert found["memory_B"] > 0
     assert found["torch"]
+
+
+def test_the_branch_is_told_and_a_detached_checkout_has_none(tmp_path, monkeypatch):
+    def git(*asked):
+        named = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", str(tmp_path), *named, *asked], check=True, capture_output=True)
+
+    monkeypatch.setattr(host, "__file__", str(tmp_path / "host.py"))
+    assert host.describe()["git_branch"] is None
+    git("init", "-b", "topic")
+    git("commit", "--allow-empty", "-m", "one")
+    assert host.describe()["git_branch"] == "topic"
+    assert len(host.describe()["git_commit"]) == 12
+    git("checkout", "--detach")
+    assert host.describe()["git_branch"] is None
 
 
 def test_the_fingerprint_changes_with_the_identity_and_with_nothing_else(monkeypatch):

@@ -3,8 +3,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports import canvas, plots, plots_forest, plots_pareto, plots_roofline, plots_walls
+from reports import canvas, plots, plots_forest, plots_history, plots_pareto, plots_roofline, plots_walls
 from reports.plots_forest import Row, Rule
+from reports.plots_history import Level, Past
 from reports.plots_pareto import Disc
 from reports.plots_roofline import Mark, Roof
 from reports.plots_walls import Bar, Pull
@@ -23,6 +24,15 @@ def disc(label: str, x: float, y: float, size_B: float = 1e6, on_front: bool = T
 
 def pareto(discs: list[Disc], differences: bool = True) -> str:
     return plots_pareto.pareto("Decode", discs, "times as fast", "Δ ln perplexity", differences=differences)
+
+
+def past(words: tuple[str, ...] = ("+9.0 %", "−5.0 %"), title: str = "nano: time") -> str:
+    marks = tuple(plots_history.Mark(3.0 + place, each) for place, each in enumerate(words))
+    levels = (Level((0.6, 2.4), (1e-3, 1e-3)), Level((2.6, 6.4), (1.1e-3, 1.1e-3)))
+    values = (1e-3, 1.01e-3, 1.1e-3, 1.11e-3, 1.09e-3, 1.1e-3)
+    x = tuple(float(run) for run in range(1, 7))
+    low, high = (0.9e-3, *[None] * 5), (1.2e-3, *[None] * 5)
+    return plots_history.past(title, Past(x, values, low, high, levels, marks, False), "s", 6)
 
 
 def drawings() -> dict[str, str]:
@@ -46,6 +56,7 @@ def drawings() -> dict[str, str]:
         "walls": plots_walls.walls("Decode", [Bar("nano", {"compute": 0.7, "unexplained": 0.3})], {"compute": 0}),
         "elasticities": plots_walls.elasticities("Time", [Pull("Decode", "memory", 0, 0.8, 0.7, 0.9)]),
         "loss": plots.loss_curve([5.0, 4.0], [5.1, 4.4]),
+        "past": past(),
     }
 
 
@@ -169,6 +180,13 @@ def test_every_variant_of_a_crowded_panel_has_its_label():
 @pytest.mark.parametrize("label", ["<script>alert(1)</script>", "$\\frac{1}{0}$", "_hidden", "#010101"])
 def test_a_hostile_variant_is_shown_letter_by_letter(label):
     assert label in texts(pareto([disc(label, 1.0, 0.0), disc("b", 2.0, 0.1)]))
+
+
+def test_words_of_changes_that_lie_close_together_do_not_overlap():
+    assert {"+9.0 %", "−5.0 %"} <= set(texts(past()))
+    crowded = texts(past(("+9.0 % and more words than fit", "−5.0 %")))
+    assert "−5.0 %" not in crowded
+    assert "+9.0 % and more words than fit" in crowded
 
 
 def test_colours_that_come_again_do_so_with_another_marker():

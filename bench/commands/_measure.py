@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bench import units
-from bench.commands import _ceilings, _inputs, _output
+from bench.commands import _ceilings, _inputs, _output, _read
 from bench.errors import Unsupported, UserError
 from bench.inputs import Inputs
 from bench.points import Point
@@ -46,7 +46,7 @@ def measure(spec: Spec, flags: Mapping[str, Any], *, with_report: bool) -> int:
         return 130
     _output.show(records, _title(spec), flags["output"])
     if with_report:
-        page = _output.write_report(records, _title(spec), folder)
+        page = _output.write_report(records, _title(spec), folder, _read.past([str(folder)]))
         click.echo(f"\nReport: {page}", err=flags["output"] != "table")
     else:
         click.echo(f"\nKept in {folder}; for a page: pinchpoint report {folder}", err=flags["output"] != "table")

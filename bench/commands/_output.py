@@ -1,7 +1,7 @@
 """Showing records: progress while they are made, then a table, a machine-readable form, or the report's files."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +45,8 @@ def progress(spec: Spec, *, quiet: bool) -> Iterator["Progress"]:
         )
 
 
-def show(records: list[Record], title: str, chosen: str) -> None:
-    """Print `records` on stdout in the chosen form."""
+def show(records: list[Record], title: str, chosen: str, past: Sequence[Record] = ()) -> None:
+    """Print `records` on stdout in the chosen form; a page has the trend over the records of the `past` too."""
     from rich.console import Console
 
     from reports import page, render_csv, render_html, render_markdown, render_terminal
@@ -60,7 +60,7 @@ def show(records: list[Record], title: str, chosen: str) -> None:
     elif chosen in {"json", "jsonl"}:
         click.echo(exported(records, chosen, with_names=False), nl=False)
     else:
-        document = page.build(records, title)
+        document = page.build(records, title, past=past)
         click.echo((render_html if chosen == "html" else render_markdown).render(document), nl=False)
 
 
@@ -88,11 +88,11 @@ def _sql(records: list[Record]) -> str:
     return "".join(line + "\n" for line in connection.iterdump())
 
 
-def write_report(records: list[Record], title: str, folder: Path) -> Path:
-    """Write report.html, report.md and report.csv into `folder`; the path of the page."""
+def write_report(records: list[Record], title: str, folder: Path, past: Sequence[Record] = ()) -> Path:
+    """Write report.html, report.md and report.csv into `folder`; the path of the page. `past` is for its trends."""
     from reports import page, render_csv, render_html, render_markdown
 
-    document = page.build(records, title)
+    document = page.build(records, title, past=past)
     files.write(folder / "report.md", render_markdown.render(document))
     files.write(folder / "report.csv", render_csv.render(records))
     return files.write(folder / "report.html", render_html.render(document))

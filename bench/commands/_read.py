@@ -1,12 +1,13 @@
 """Reading the records that a command is about from its STORE arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bench.errors import UserError
+from bench.joining import BESIDE
 from bench.record import Record
 
 if TYPE_CHECKING:
@@ -41,10 +42,24 @@ def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
     return found, f"pinchpoint: {', '.join(dict.fromkeys(names))}"
 
 
+#: Runs of each store that a report looks back on.
+LOOKED_BACK = 100
+
+
+def past(stores: Iterable[str], runs: int = LOOKED_BACK) -> list[Record]:
+    """The records of the newest `runs` of each store without their blocks, for trends; no runs beside a sweep."""
+    from bench.opening import open_store
+
+    found: list[Record] = []
+    for where in dict.fromkeys(stores):
+        with open_store(where) as store:
+            for run in [each for each in store.runs() if each.name not in BESIDE][-runs:]:
+                found += store.records(run.run, with_blocks=False)
+    return found
+
+
 def _latest(runs: "Sequence[Run]") -> "list[Run]":
     """The newest run that only measured, and all those whose proofs and advice may be about its points."""
-    from bench.runs import BESIDE
-
     measured = [each.run for each in runs if each.name not in BESIDE][-1:]
     return [each for each in runs if each.name in BESIDE or each.run in measured]
 

@@ -29,9 +29,10 @@ Examples:
 def command(stores: tuple[str, ...], run: str, output: str | None, output_dir: Path | None) -> int:
     """Make one report from STOREs: folders of sweeps, .sqlite files or SQLAlchemy URLs."""
     records, title = _read.records(stores, run)
+    past = _read.past(stores) if output in (None, "md", "html") else []
     if output is not None:
-        _output.show(records, title, output)
+        _output.show(records, title, output, past)
         return 0
     folder = output_dir or _read.folder_of(stores[0])
-    click.echo(f"Report: {_output.write_report(records, title, folder)}")
+    click.echo(f"Report: {_output.write_report(records, title, folder, past)}")
     return 0
