@@ -24,7 +24,7 @@ from bench.interleave import turns
 
 #: A block lasts so long: over pairs of identical programs, blocks of 20 ms vary least for the time they take.
 BLOCK_S = 0.02
-#: The blocks of a pair of processes take about so long on both sides together, and are so many: more of them tell little,
+#: The blocks of a pair take about so long on both sides together, and are so many: more of them tell little,
 #: since starts differ by more than blocks do.
 PAIR_S = 0.25
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 10
