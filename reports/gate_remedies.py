@@ -28,6 +28,18 @@ _REMEDIES = {
     "other_host": "Measure both alike, or compare all the same: --anyway.",
     "exact_more": "Where it is meant: --allow-more {metric}, or make the new run the baseline.",
 }
+#: Where the sides were measured in turns, other things help.
+_MORE_TIME = "Give it more time (--budget), or a quieter machine."
+_IN_TURNS_REMEDIES = {
+    "above_margin": "Where the cost is meant, raise the limit.",
+    "between": _MORE_TIME,
+    "time_cap": _MORE_TIME,
+    "few_pairs": _MORE_TIME,
+    "unresolvable": "Give it more time (--budget), a quieter machine, or a wider limit.",
+    "new_fails": "Run it there to see why.",
+    "no_reading": "Leave out its limit, or compare two sweeps: pinchpoint compare.",
+    "exact_more": "Where it is meant: --allow-more {metric}.",
+}
 
 
 def word(finding: Finding) -> str:
@@ -43,7 +55,8 @@ def word(finding: Finding) -> str:
 
 def remedy(finding: Finding) -> str:
     """What to do about it; empty where nothing need be done."""
-    return _REMEDIES.get(finding.code, "").format(metric=finding.metric)
+    known = _REMEDIES | _IN_TURNS_REMEDIES if finding.paired else _REMEDIES
+    return known.get(finding.code, "").format(metric=finding.metric)
 
 
 def sentence(finding: Finding) -> str:

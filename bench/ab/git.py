@@ -9,6 +9,8 @@ from bench.kinds import nearest
 #: The working tree as it is, without files that git does not follow.
 WORKING_TREE = "."
 _LIMIT_S = 600
+#: A machine of a CI system knows nobody's name, and git makes no commit without one.
+_ANONYMOUS = ("-c", "user.name=pinchpoint", "-c", "user.email=pinchpoint@localhost")
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -21,7 +23,8 @@ def run(folder: Path, *arguments: str) -> str:
         raise UserError(f"git could not be run: {error}.", "Install git, or compare two interpreters.") from error
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise UserError(f"git {arguments[0]} failed: {said}", "Check the revision and the repository.")
+        asked = next(each for each in arguments if each not in _ANONYMOUS)
+        raise UserError(f"git {asked} failed: {said}", "Check the revision and the repository.")
     return done.stdout.strip()
 
 
@@ -42,7 +45,8 @@ def commit(repository: Path, revision: str) -> str:
     Raises `UserError` with the nearest branches and tags where there is no such revision.
     """
     if revision == WORKING_TREE:
-        return run(repository, "stash", "create") or run(repository, "rev-parse", "HEAD")
+        changed = run(repository, "status", "--porcelain", "--untracked-files=no")
+        return run(repository, *(*_ANONYMOUS, "stash", "create") if changed else ("rev-parse", "HEAD"))
     try:
         return run(repository, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except UserError:
@@ -51,6 +55,16 @@ def commit(repository: Path, revision: str) -> str:
             f"There is no revision '{revision}' in {repository}.{nearest(revision, known)}",
             "Give a branch, a tag or a commit; in CI, fetch the whole history (fetch-depth: 0).",
         ) from None
+
+
+def branch(repository: Path, revision: str) -> str | None:
+    """The branch that a revision names, or that the working tree is on; None where it names none."""
+    name = "HEAD" if revision == WORKING_TREE else revision
+    try:
+        found = run(repository, "rev-parse", "--abbrev-ref", name)
+    except UserError:
+        return None
+    return found if found not in ("", "HEAD") else None
 
 
 def copy(repository: Path, commit_id: str, folder: Path) -> None:

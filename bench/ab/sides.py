@@ -137,8 +137,8 @@ def _built(repository: Path, commit: str, python: str, install: str, with_ours: 
 def _make(place: Path, python: str, install: str, commit: str, with_ours: bool) -> None:
     """An environment in `place/venv` in which what is in `place/tree` is installed, or found as it lies there."""
     tree, venv = place / "tree", place / "venv"
-    _logged([python, "-m", "venv", "--without-pip", str(venv)], tree, commit)
     shared = [str(path) for path in _packages_of(python, with_ours)]
+    _logged([python, "-m", "venv", "--without-pip", str(venv)], tree, commit)
     packages = next(venv.glob("lib/python*/site-packages"))
     (packages / "pinchpoint-shares.pth").write_text("".join(line + "\n" for line in shared))
     if install == "pip" or (install == "auto" and _installable(tree)):

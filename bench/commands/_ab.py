@@ -94,15 +94,20 @@ def begin(store: "Store", asked: Asked) -> "Run":
     return runs.begin(Spec(NAME, "", (), {"subjects": " ".join(asked.subjects) or "ci"}), store, "")
 
 
-def keep_about(store: "Store", run: "Run", found: "Match", base: "Environment", new: "Environment") -> None:
+def keep_about(
+    store: "Store", run: "Run", found: "Match", base: "Environment", new: "Environment", asked: Asked
+) -> None:
     """Keep all that is known before the first pair."""
+    from bench.ab import git
+
     differing = {
         name for name in base.packages.keys() | new.packages.keys() if base.packages.get(name) != new.packages.get(name)
     }
 
     def told(side: "Environment") -> dict[str, Any]:
-        versions = {name: side.packages.get(name) for name in sorted(differing)}
-        return {"label": side.label, "commit": side.commit, "python": side.python, **versions}
+        versions = {name: side.packages.get(name) for name in sorted(differing | {"torch"})}
+        branch = None if side.commit is None else git.branch(asked.folder, side.label)
+        return {"label": side.label, "commit": side.commit, "git_branch": branch, "python": side.python, **versions}
 
     limits: dict[str, dict[str, float]] = {}
     for (name, metric), limit in found.key_limits().items():
@@ -141,6 +146,14 @@ def comparison(store: "Store", run: "Run", rules: "Rules") -> "Comparison | None
     return None if found is None else paired.comparison(*found, rules)
 
 
+def comparisons(store: "Store") -> "list[Comparison]":
+    """Every comparison that the store holds, the oldest first."""
+    from reports.paired import Rules
+
+    found = [comparison(store, run, Rules()) for run in store.runs() if run.name == NAME]
+    return [each for each in found if each is not None and each.findings]
+
+
 def labels(store: "Store", run: "Run") -> dict[str, str]:
     """Benchmark ids with their names for people."""
     found: dict[str, str] = store.children(run.run, NAME)[0][_ABOUT]["labels"]
@@ -155,7 +168,7 @@ def culprit(
     rules: "Rules",
     notify: "Notify",
 ) -> str:
-    """The commit that brought the worst of what failed, in a sentence. `labels` are benchmark ids with their names."""
+    """The commit that brought the worst of what failed, by id and title. `labels` are names of benchmarks by id."""
     from bench.ab import git
     from bench.ab.culprit import first_bad
     from reports import gate_words
@@ -178,10 +191,8 @@ def culprit(
             return None
 
     answer = first_bad(commits, is_bad)
-    told = f"{worst.benchmark}: {worst.metric} changed with commit {git.title(repository, answer.commit)}"
-    if answer.unsure:
-        told += f", or with one of {len(answer.unsure)} before it that do not run"
-    return told
+    told = git.title(repository, answer.commit)
+    return f"{told}, or one of {len(answer.unsure)} before it that do not run" if answer.unsure else told
 
 
 def _as_bad(

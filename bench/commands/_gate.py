@@ -105,6 +105,8 @@ def finish(comparison: "Comparison", asked: Gate) -> int:
     show(comparison, asked.output)
     write(comparison, asked.writes)
     click.echo(gate_words.answer(comparison), err=asked.output != "table")
+    if comparison.culprit:
+        click.echo(f"The first bad commit is {comparison.culprit}.", err=asked.output != "table")
     return comparison.exit_code(inconclusive_passes=asked.inconclusive_passes)
 
 
@@ -123,9 +125,19 @@ def show(comparison: "Comparison", output: str) -> None:
 
 
 def write(comparison: "Comparison", asked: tuple[tuple[str, Path], ...]) -> None:
-    """Write the forms that were asked for, each to its file."""
+    """Write the forms that were asked for, each to its file, or to stdout for `-`.
+
+    A form with `APPENDS` goes behind what the file holds: other steps of a job write into the same summary.
+    """
     for kind, path in asked:
-        files.write(path, plugins.load(_CI, kind).render(comparison))
+        form = plugins.load(_CI, kind)
+        text = form.render(comparison)
+        if str(path) == "-":
+            click.echo(text, nl=False)
+        elif getattr(form, "APPENDS", False) and path.exists():
+            files.write(path, path.read_text(encoding="utf-8") + text)
+        else:
+            files.write(path, text)
 
 
 def as_csv(comparison: "Comparison") -> str:

@@ -46,7 +46,7 @@ def measure(spec: Spec, flags: Mapping[str, Any], *, with_report: bool) -> int:
         return 130
     _output.show(records, _title(spec), flags["output"])
     if with_report:
-        page = _output.write_report(records, _title(spec), folder, _read.past([str(folder)]))
+        page = _output.write_report(records, _title(spec), folder, past=_read.past([str(folder)]))
         click.echo(f"\nReport: {page}", err=flags["output"] != "table")
     else:
         click.echo(f"\nKept in {folder}; for a page: pinchpoint report {folder}", err=flags["output"] != "table")

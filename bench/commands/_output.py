@@ -15,6 +15,7 @@ from bench.spec import Spec
 
 if TYPE_CHECKING:
     from bench.progress import Progress
+    from reports.comparison import Comparison
 
 
 @contextmanager
@@ -45,8 +46,14 @@ def progress(spec: Spec, *, quiet: bool) -> Iterator["Progress"]:
         )
 
 
-def show(records: list[Record], title: str, chosen: str, past: Sequence[Record] = ()) -> None:
-    """Print `records` on stdout in the chosen form; a page has the trend over the records of the `past` too."""
+def show(
+    records: list[Record],
+    title: str,
+    chosen: str,
+    comparisons: "Sequence[Comparison]" = (),
+    past: Sequence[Record] = (),
+) -> None:
+    """Print `records` on stdout in the chosen form; a page has `comparisons` and the trend over the `past` too."""
     from rich.console import Console
 
     from reports import page, render_csv, render_html, render_markdown, render_terminal
@@ -60,7 +67,7 @@ def show(records: list[Record], title: str, chosen: str, past: Sequence[Record] 
     elif chosen in {"json", "jsonl"}:
         click.echo(exported(records, chosen, with_names=False), nl=False)
     else:
-        document = page.build(records, title, past=past)
+        document = page.build(records, title, comparisons, past)
         click.echo((render_html if chosen == "html" else render_markdown).render(document), nl=False)
 
 
@@ -88,11 +95,17 @@ def _sql(records: list[Record]) -> str:
     return "".join(line + "\n" for line in connection.iterdump())
 
 
-def write_report(records: list[Record], title: str, folder: Path, past: Sequence[Record] = ()) -> Path:
+def write_report(
+    records: list[Record],
+    title: str,
+    folder: Path,
+    comparisons: "Sequence[Comparison]" = (),
+    past: Sequence[Record] = (),
+) -> Path:
     """Write report.html, report.md and report.csv into `folder`; the path of the page. `past` is for its trends."""
     from reports import page, render_csv, render_html, render_markdown
 
-    document = page.build(records, title, past=past)
+    document = page.build(records, title, comparisons, past)
     files.write(folder / "report.md", render_markdown.render(document))
     files.write(folder / "report.csv", render_csv.render(records))
     return files.write(folder / "report.html", render_html.render(document))

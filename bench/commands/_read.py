@@ -12,14 +12,18 @@ from bench.record import Record
 
 if TYPE_CHECKING:
     from bench.store import Run
+    from reports.comparison import Comparison
 
 run_option = click.option(
     "--run", default="latest", show_default=True, metavar="latest|all|RUN", help="which runs of each store"
 )
 
 
-def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
-    """The records of the chosen runs of all stores, and a title. Raises `UserError` where there is nothing to show."""
+def records(stores: tuple[str, ...], run: str, *, needed: bool = True) -> tuple[list[Record], str]:
+    """The records of the chosen runs of all stores, and a title.
+
+    Raises `UserError` where there is nothing to show, if any are `needed`, and for a run that there is not.
+    """
     from bench.joining import joined
     from bench.opening import open_store
     from bench.runs import records as records_of
@@ -37,9 +41,23 @@ def records(stores: tuple[str, ...], run: str) -> tuple[list[Record], str]:
             shown = joined(of_runs) if run == "latest" else [record for kept in of_runs for record in kept]
             names += [each.name for each in chosen if each.run in {record.run for record in shown}]
             found += shown
+    if not found and not needed:
+        return [], "pinchpoint: comparison"
     if not found:
         raise UserError(f"There is no record in {', '.join(stores)} yet.", "Measure first: pinchpoint sweep.")
     return found, f"pinchpoint: {', '.join(dict.fromkeys(names))}"
+
+
+def comparisons(stores: Iterable[str]) -> "list[Comparison]":
+    """What `pinchpoint ab` measured in the stores, the oldest first."""
+    from bench.commands import _ab
+    from bench.opening import open_store
+
+    found: list[Comparison] = []
+    for where in dict.fromkeys(stores):
+        with open_store(where) as store:
+            found += _ab.comparisons(store)
+    return sorted(found, key=lambda each: each.started_at)
 
 
 #: Runs of each store that a report looks back on.

@@ -107,6 +107,8 @@ def command(subjects: tuple[str, ...], base: str, new: str, bisect: bool, **flag
             found = _ab.comparison(store, run, rules)
             assert found is not None
     code = _gate.finish(found, gate)
+    if gate.output == "table":
+        click.echo(f"Kept in {folder}; for a page: pinchpoint report {folder}")
     if stopped:
         click.echo("pinchpoint: stopped.", err=True)
     return 130 if stopped else code
@@ -121,7 +123,7 @@ def _measured(
         match.prepare()
         run = _ab.begin(store, asked)
         match.keep = lambda pair: store.add_pair(run.run, match.done, pair)
-        _ab.keep_about(store, run, match, *sides)
+        _ab.keep_about(store, run, match, *sides, asked)
         began = time.monotonic()
         try:
             match.run()

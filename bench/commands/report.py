@@ -28,11 +28,13 @@ Examples:
 )
 def command(stores: tuple[str, ...], run: str, output: str | None, output_dir: Path | None) -> int:
     """Make one report from STOREs: folders of sweeps, .sqlite files or SQLAlchemy URLs."""
-    records, title = _read.records(stores, run)
-    past = _read.past(stores) if output in (None, "md", "html") else []
+    paged = output in (None, "md", "html")
+    comparisons = _read.comparisons(stores) if paged else []
+    records, title = _read.records(stores, run, needed=not comparisons)
+    past = _read.past(stores) if paged else []
     if output is not None:
-        _output.show(records, title, output, past)
+        _output.show(records, title, output, comparisons, past)
         return 0
     folder = output_dir or _read.folder_of(stores[0])
-    click.echo(f"Report: {_output.write_report(records, title, folder, past)}")
+    click.echo(f"Report: {_output.write_report(records, title, folder, comparisons, past)}")
     return 0

@@ -8,6 +8,8 @@ from reports.comparison import Comparison, Finding
 from reports.render_markdown import escape
 
 DESCRIPTION = "Markdown for $GITHUB_STEP_SUMMARY: the answer, then the worst, then everything folded away"
+#: Written behind what the file holds.
+APPENDS = True
 
 #: Rows that stand open, and rows in all: GitHub takes 1 MiB a step, and a row is less than 1 KiB.
 _OPEN, _MOST = 20, 800
