@@ -47,8 +47,8 @@ class Scripted:
         luck = random.Random(len(self.log)).gauss(0, self.spread.get(benchmark, 0))
         return Process(self, self.ms[benchmark] * math.exp(luck))
 
-    def renew(self):
-        self.log.append((self.name, "renew"))
+    def renew(self, seed):
+        self.log.append((self.name, f"renew {seed}"))
 
     def close(self):
         self.log.append((self.name, "close"))
@@ -110,6 +110,18 @@ def test_blocks_of_both_sides_alternate_in_random_order():
     turns = [frozenset(order[place : place + 2]) for place in range(0, len(order), 2)]
     assert set(turns) == {frozenset({"base", "new"})}
     assert len({order[place] for place in range(0, len(order), 2)}) == 2
+
+
+def test_every_pair_of_a_benchmark_is_of_a_fresh_start_with_the_same_seed_for_both_sides():
+    found, kept = match({"step": 1.0, "load": 2.0}, {"step": 1.0, "load": 2.0})
+    found.run()
+    seeds = {
+        name: [what for who, what in found.base.log if who == name and what.startswith("renew")]
+        for name in ("base", "new")
+    }
+    assert len(kept) == 20
+    assert len(set(seeds["base"])) == 9
+    assert seeds["base"] == seeds["new"]
 
 
 def test_no_process_is_left_and_both_sides_are_closed():

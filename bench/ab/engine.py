@@ -1,9 +1,9 @@
 """Measures two sides in turns: for each benchmark fresh pairs of processes, until the gate's answer is clear.
 
 Both processes of a pair are resident, and short blocks of one alternate with those of the other in random order, so the
-drift of the machine falls on both alike. What two processes differ by, by luck, is between pairs, which is why the gate
-counts pairs (`bench.gate`). Every pair is kept before the next one is begun.
-Between two looks the processes are renewed from which the others are forked, and with them their layout of memory.
+drift of the machine falls on both alike. What two starts of a program differ by, by luck (`bench.ab.layout`), lies
+between pairs: each pair of a benchmark is of a fresh start, and the gate counts pairs (`bench.gate`). Every pair is
+kept before the next one is begun.
 """
 
 import math
@@ -24,8 +24,9 @@ from bench.interleave import turns
 
 #: A block lasts so long: over pairs of identical programs, blocks of 20 ms vary least for the time they take.
 BLOCK_S = 0.02
-#: The blocks of a pair of processes take about so long on both sides together, and are so many.
-PAIR_S = 0.4
+#: The blocks of a pair take about so long on both sides together, and are so many: more of them tell little,
+#: since starts differ by more than blocks do.
+PAIR_S = 0.25
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 10
 #: The first pair of a benchmark warms up until it is steady, for so long at most; later ones repeat its beginning.
 _FIRST_WARMUP_S, _WARMUP_S = 1.0, 0.04
@@ -82,19 +83,29 @@ class Match:
             if not self._bouts:
                 self.prepare()
             self._ends_s = time.monotonic() + self.total_s
-            for number, name in turns(range(self.looks[-1]), lambda _: list(self._going()), self._random):
-                if time.monotonic() > self._ends_s and number:
+            for number in range(self.looks[-1]):
+                if not self._round(number):
                     break
-                self._pair(self._bouts[name])
-                if self._complete(number + 1):
-                    self._look(ended=False)
-                    if number + 1 in self.looks[:-1] and self._going():
-                        self.base.renew()
-                        self.new.renew()
             return self._look(ended=True)
         finally:
             self.base.close()
             self.new.close()
+
+    def _round(self, number: int) -> bool:
+        """A pair of each benchmark that goes on, all from one start of each side; whether there is more to do."""
+        if number:
+            self._renew()
+        for _, name in turns([number], lambda _: list(self._going()), self._random):
+            if number and time.monotonic() > self._ends_s:
+                return False
+            self._pair(self._bouts[name])
+        self._look(ended=False)
+        return bool(self._going())
+
+    def _renew(self) -> None:
+        seed = self._random.randrange(1, 2**32)
+        for side in (self.base, self.new):
+            side.renew(seed)
 
     def prepare(self) -> None:
         """Find out what both sides have. `alone` then names the benchmarks that only one has, with the name of that
@@ -123,10 +134,6 @@ class Match:
 
     def _going(self) -> dict[str, Bout]:
         return {name: bout for name, bout in self._bouts.items() if not bout.over}
-
-    def _complete(self, count: int) -> bool:
-        """Whether every benchmark that goes on has its turn of this round."""
-        return all(len(bout.pairs) + bout.failures >= count for bout in self._going().values())
 
     def _look(self, *, ended: bool) -> dict[Key, Decision]:
         """Decide what can be decided; a benchmark is over when all that is gated of it is, and can be read."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import host, points
+from bench.ab.layout import alike
 from bench.ab.source import Benchmark
 from bench.errors import UserError
 from bench.executors.forking import Launch, Nursery
@@ -89,18 +90,19 @@ class Points:
         self._settings |= {"cache": str(cache_folder()), "lean": True, "probes": list(_PROBES)}
         self._costs: dict[str, dict[str, int]] = {}
         self._nursery: Nursery | None = None
+        self._seed = 0
 
     def benchmarks(self) -> dict[str, Benchmark]:
         """Every point. Raises `UserError` where the side has no pinchpoint that runs."""
         self._count()
-        self.renew()
+        self.renew(0)
         among = list(self._points.values())
         return {point.id: Benchmark(point.id, points.describe(point, among)) for point in among}
 
     def start(self, benchmark: str) -> RunningPoint:
         """A worker that has built the point and warmed up. Raises `ChildFailed`."""
         axes = self._points[benchmark].axes
-        child = Child(self._nursery if axes["compile"] == "eager" else None, self._launch)
+        child = Child(self._nursery if axes["compile"] == "eager" else None, alike(self._launch, self._seed))
         try:
             child.ask(None, self._limit_s)
             request = {"do": "build", "axes": axes, "settings": self._settings}
@@ -112,12 +114,13 @@ class Points:
             raise
         return RunningPoint(child, report, self._costs.get(benchmark, {}), self._block_s, self._limit_s)
 
-    def renew(self) -> None:
+    def renew(self, seed: int) -> None:
         """Start the process anew that workers are forked from, where any can be."""
         self.close()
+        self._seed = seed
         on_cpu = all(point.axes["device"] in ("auto", "cpu") for point in self._points.values())
         if sys.platform.startswith("linux") and on_cpu and not host.describe()["accelerator"]:
-            self._nursery = Nursery(self._launch)
+            self._nursery = Nursery(alike(self._launch, seed))
 
     def close(self) -> None:
         """End the process that workers are forked from, and with it every worker that is left."""

@@ -47,8 +47,11 @@ class Source(Protocol):
     def start(self, benchmark: str) -> Running:
         """A fresh process that has it ready. Raises `ChildFailed` where it does not get that far."""
 
-    def renew(self) -> None:
-        """Start whatever processes are forked from anew: they share a layout of memory, and its luck."""
+    def renew(self, seed: int) -> None:
+        """Start anew whatever processes are forked from: they share its layout of memory, and its luck.
+
+        `seed` is for hashes of strings; both sides get the same.
+        """
 
     def close(self) -> None:
         """End everything."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import limits
+from bench.ab.layout import alike
 from bench.ab.source import MOST_ITERATIONS, Benchmark
 from bench.errors import UserError
 from bench.executors.forking import ForkServer, Launch
@@ -108,13 +109,14 @@ class Tests:
         self._name, self._launch, self._arguments, self._limit_s = name, launch, list(arguments), limit_s
         self._server: _Collected | None = None
         self._forks = True
+        self._seed = 0
 
     def benchmarks(self) -> dict[str, Benchmark]:
         """The tests that use a fixture of ours or of pytest-benchmark.
 
         Raises `UserError` where none could be collected, or where the marker of one cannot be read.
         """
-        self._server = self._server or _Collected(self._launch, self._arguments)
+        self._server = self._server or self._collecting()
         try:
             found = self._server.listed()
         except OSError as error:
@@ -138,10 +140,10 @@ class Tests:
         own: _Collected | None = None
         try:
             if self._forks:
-                self._server = self._server or _Collected(self._launch, self._arguments)
+                self._server = self._server or self._collecting()
                 process = self._server.fork({"do": "fork", "test": benchmark}, errors.fileno())
             else:
-                own = _Collected(self._launch, self._arguments)
+                own = self._collecting()
                 process = own.fork({"do": "become", "test": benchmark}, errors.fileno())
         except OSError as error:
             errors.close()
@@ -156,11 +158,15 @@ class Tests:
             raise
         return running
 
-    def renew(self) -> None:
+    def renew(self, seed: int) -> None:
         """Collect anew; both sides do so at the same time, since nobody waits here."""
         self._close_server()
+        self._seed = seed
         if self._forks:
-            self._server = _Collected(self._launch, self._arguments)
+            self._server = self._collecting()
+
+    def _collecting(self) -> _Collected:
+        return _Collected(alike(self._launch, self._seed), self._arguments)
 
     def close(self) -> None:
         """End the process that has collected, and with it every measurement that is left."""

@@ -50,16 +50,24 @@ class Forked:
 
 @dataclass(frozen=True)
 class Launch:
-    """How a process is started: by which interpreter, with which environment (None: ours) and in which folder."""
+    """How a process is started: by which interpreter, with which environment (None: ours) and in which folder.
+
+    `prefix` is a command that runs the interpreter in its turn.
+    """
 
     python: str = sys.executable
     environment: Mapping[str, str] | None = field(default=None, repr=False)  # it may hold secrets
     folder: Path | None = None
+    prefix: tuple[str, ...] = ()
 
     def start(self, arguments: Sequence[str], **pipes: Any) -> "subprocess.Popen[bytes]":
         """The interpreter with these arguments, in a session of its own: Ctrl-C reaches the parent alone."""
         return subprocess.Popen(
-            [self.python, *arguments], env=self.environment, cwd=self.folder, start_new_session=True, **pipes
+            [*self.prefix, self.python, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            start_new_session=True,
+            **pipes,
         )
 
 

@@ -1,6 +1,6 @@
 """The same commits through pinchpoint's gate, pytest-benchmark's and asv's: alarms, power and seconds in one table.
 
-Each pair of commits differs in nothing, or in a loop of 105 iterations instead of 100. The gates take turns in random
+Each pair of commits differs in nothing, or in a loop that is longer by 5 %. The gates take turns in random
 order, so that all meet the same machine. What was measured is kept in the cache and gone on with; Ctrl-C ends it and
 shows what there is.
 """
@@ -55,11 +55,11 @@ def kept() -> KeptRuns:
 def one(job: Job, repository: Repository, asv: peers.Asv | str) -> dict[str, Any]:
     """One run of a gate: its alarms by rule, by how many percent it found the new commit slower, and its seconds."""
     gate, kind = job
-    steps = {"base": BASE.steps, tag(kind): KINDS[kind].work.steps}
+    lines = {"base": BASE.lines, tag(kind): KINDS[kind].work.lines}
     if gate == "pytest-benchmark":
-        found = peers.pytest_benchmark(repository, tag(kind), steps)
+        found = peers.pytest_benchmark(repository, tag(kind), lines)
     elif isinstance(asv, peers.Asv) and gate == "asv":
-        found = asv.one(tag(kind), steps)
+        found = asv.one(tag(kind), lines)
     else:
         run = gate_reality.one(kind, repository)
         rises = {"ab": peers.rise(1.0, run["findings"][0]["ratio"])}

@@ -17,42 +17,36 @@ from typing import Any
 
 from bench.ab.sides import environment
 from bench.executors.local import cache_folder
-from tests.gated_repository import STEP, Repository
+from tests.gated_repository import LOAD, Repository
 
 FIELDS = ("mean", "median", "min")
 ASV, FACTOR = "0.6.6", 1.05
-#: The step that pytest measures too, out of the commit that asv has checked out.
+#: The loader that pytest measures too, out of the commit that asv has checked out.
 ASV_BENCHMARK = """
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.environ["ASV_ENV_DIR"], "project", "benchmarks"))
 sys.path += {packages}
-import test_work
-import torch
+import test_load
 
 told = set()
 
 
 class Work:
-    def setup(self):
-        generator = torch.Generator().manual_seed(0)
-        self.weights = torch.randn(96, 96, generator=generator) / 10
-        self.x = torch.randn(32, 96, generator=generator)
-
-    def time_step(self):
-        test_work.step(self.x, self.weights)
+    def time_load(self):
+        test_load.load()
 
     def teardown(self):
-        steps = test_work.COUNTS["steps"]
-        if steps not in told:
-            told.add(steps)
+        lines = test_load.COUNTS["lines"]
+        if lines not in told:
+            told.add(lines)
             with open({counted}, "a") as file:
-                print(os.environ["ASV_COMMIT"], steps, file=file)
+                print(os.environ["ASV_COMMIT"], lines, file=file)
 """
 
 
-def pytest_benchmark(repository: Repository, new: str, steps: Mapping[str, int]) -> dict[str, Any]:
+def pytest_benchmark(repository: Repository, new: str, lines: Mapping[str, int]) -> dict[str, Any]:
     """Base and new measured one after the other; one comparison names each rule that failed."""
     seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +54,7 @@ def pytest_benchmark(repository: Repository, new: str, steps: Mapping[str, int])
         compare = ["--benchmark-compare=0001", "--benchmark-compare-fail", *(f"{field}:5%" for field in FIELDS)]
         for tag, options in (("base", []), (new, compare)):
             launch = environment(tag, repository.folder).launch
-            command = [launch.python, "-m", "pytest", STEP, "-q", "-p", "no:cacheprovider"]
+            command = [launch.python, "-m", "pytest", LOAD, "-q", "-p", "no:cacheprovider"]
             command += [f"--benchmark-storage=file://{folder}", f"--benchmark-save={tag}", *options]
             began = time.monotonic()
             done = _run(command, launch.folder, launch.environment)
@@ -70,7 +64,7 @@ def pytest_benchmark(repository: Repository, new: str, steps: Mapping[str, int])
         if (done.returncode != 0) != any(alarms.values()):
             raise RuntimeError(done.stdout + done.stderr)
         base, measured = (_saved(Path(folder), tag) for tag in ("base", new))
-    assert [each["extra_info"]["steps"] for each in (base, measured)] == [steps["base"], steps[new]]
+    assert [each["extra_info"]["lines"] for each in (base, measured)] == [lines["base"], lines[new]]
     latencies_s = [{field: each["stats"][field] for field in FIELDS} for each in (base, measured)]
     found = {field: rise(*(each[field] for each in latencies_s)) for field in FIELDS}
     assert alarms == {field: found[field] > 5 for field in FIELDS}, (alarms, found)  # it said what its figures say
@@ -123,12 +117,12 @@ class Asv:
         (self._folder / "measured/__init__.py").touch()
         packages = [path for path in sys.path if Path(path).name == "site-packages"]
         text = ASV_BENCHMARK.format(packages=packages, counted=repr(str(self._counted)))
-        (self._folder / "measured/step.py").write_text(text)
+        (self._folder / "measured/load.py").write_text(text)
         self._checked([str(self._asv), "machine", "--yes"])
         base = self._repository.commits["base"]
         self._checked([str(self._asv), "run", "--quick", f"{base}^!"])  # makes its environment, and shows that it works
 
-    def one(self, new: str, steps: Mapping[str, int]) -> dict[str, Any]:
+    def one(self, new: str, lines: Mapping[str, int]) -> dict[str, Any]:
         """One `asv continuous`, which takes base and new in turns, two processes of each."""
         self._counted.unlink(missing_ok=True)
         began = time.monotonic()
@@ -142,7 +136,7 @@ class Asv:
             raise RuntimeError(done.stdout + done.stderr)
         commits = self._repository.commits
         counted = {tuple(line.split()) for line in self._counted.read_text().splitlines()}
-        assert counted == {(commits[tag], str(steps[tag])) for tag in ("base", new)}, counted
+        assert counted == {(commits[tag], str(lines[tag])) for tag in ("base", new)}, counted
         base_s, new_s = (self._latency_s(commits[tag]) for tag in ("base", new))
         return {"alarms": {"asv": alarm}, "rises": {"asv": rise(base_s, new_s)}, "seconds": round(seconds, 2)}
 
@@ -150,7 +144,7 @@ class Asv:
         [path] = self._folder.glob(f"results/*/{commit[:8]}-*.json")
         told = json.loads(path.read_text())
         place = told["result_columns"].index("result")
-        return float(told["results"]["step.Work.time_step"][place][0])
+        return float(told["results"]["load.Work.time_load"][place][0])
 
     def _checked(self, command: list[str]) -> None:
         done = _run(command, self._folder, self._environment)
