@@ -7,7 +7,6 @@ cache and gone on with; Ctrl-C ends it and shows what there is.
 """
 
 import contextlib
-import hashlib
 import json
 import subprocess
 import sys
@@ -20,9 +19,9 @@ from typing import Any
 
 from bench import gate
 from bench.ab import engine, pairs
-from bench.executors.local import cache_folder
 from bench.opening import open_store
 from tests.gated_repository import FILES, LOAD, STEP, Repository, Work
+from tests.proofs.kept_runs import KeptRuns
 from tests.proofs.proof import Outcome, main, table
 
 BASE = Work()
@@ -58,23 +57,10 @@ KINDS = {
 }
 
 
-def method() -> str:
-    """What the figures depend on: runs by other constants are not mixed with these."""
-    told = gate.LOOKS, gate.ALPHA, gate.MARGIN, engine.BLOCK_S, engine.PAIR_S, engine.MOST_BLOCKS
-    return hashlib.sha256(repr((told, KINDS, FILES)).encode()).hexdigest()[:12]
-
-
-def state() -> Path:
-    """Where finished runs are kept, a line each."""
-    folder = cache_folder() / "proofs"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"gate_reality-{method()}.jsonl"
-
-
-def kept() -> list[dict[str, Any]]:
-    """Every finished run."""
-    path = state()
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+def told() -> object:
+    """What the figures depend on."""
+    constants = gate.LOOKS, gate.ALPHA, gate.MARGIN, engine.BLOCK_S, engine.PAIR_S, engine.MOST_BLOCKS
+    return constants, KINDS, FILES
 
 
 def tag(name: str) -> str:
@@ -137,7 +123,8 @@ def right(run: dict[str, Any]) -> bool:
 def measure(quick: bool) -> list[dict[str, Any]]:
     """Every run that is wanted and was not kept yet, the kind that is farthest behind first."""
     wanted = {name: kind.quick if quick else kind.runs for name, kind in KINDS.items()}
-    runs = [] if quick else kept()
+    kept = KeptRuns("gate_reality", told())
+    runs = [] if quick else kept.all()
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         repository = Repository(Path(folder) / "work")
         repository.commit("base", BASE)
@@ -151,8 +138,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
             run = one(min(behind, key=lambda name: done[name] / wanted[name]), repository)
             runs.append(run)
             if not quick:
-                with state().open("a") as file:
-                    file.write(json.dumps(run) + "\n")
+                kept.add(run)
     return runs
 
 
