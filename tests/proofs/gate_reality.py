@@ -63,6 +63,11 @@ def told() -> object:
     return constants, KINDS, FILES
 
 
+def kept() -> KeptRuns:
+    """Where finished runs are."""
+    return KeptRuns("gate_reality", told())
+
+
 def tag(name: str) -> str:
     """The tag of a kind's commit."""
     return "".join(letter for letter in name if letter.isalnum())
@@ -123,8 +128,8 @@ def right(run: dict[str, Any]) -> bool:
 def measure(quick: bool) -> list[dict[str, Any]]:
     """Every run that is wanted and was not kept yet, the kind that is farthest behind first."""
     wanted = {name: kind.quick if quick else kind.runs for name, kind in KINDS.items()}
-    kept = KeptRuns("gate_reality", told())
-    runs = [] if quick else kept.all()
+    keeping = kept()
+    runs = [] if quick else keeping.all()
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         repository = Repository(Path(folder) / "work")
         repository.commit("base", BASE)
@@ -138,7 +143,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
             run = one(min(behind, key=lambda name: done[name] / wanted[name]), repository)
             runs.append(run)
             if not quick:
-                kept.add(run)
+                keeping.add(run)
     return runs
 
 
