@@ -59,12 +59,10 @@ def commit(repository: Path, revision: str) -> str:
 
 def branch(repository: Path, revision: str) -> str | None:
     """The branch that a revision names, or that the working tree is on; None where it names none."""
-    name = "HEAD" if revision == WORKING_TREE else revision
-    try:
-        found = run(repository, "rev-parse", "--abbrev-ref", name)
-    except UserError:
-        return None
-    return found if found not in ("", "HEAD") else None
+    names = run(repository, "for-each-ref", "--format=%(refname:short)", "refs/heads").splitlines()
+    if revision == WORKING_TREE:
+        revision = run(repository, "rev-parse", "--abbrev-ref", "HEAD")
+    return revision if revision in names else None
 
 
 def copy(repository: Path, commit_id: str, folder: Path) -> None:

@@ -45,6 +45,7 @@ class Environment:
     label: str
     launch: Launch
     commit: str | None = None
+    branch: str | None = None
     python: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
 
@@ -61,13 +62,14 @@ def environment(
     """
     if _is_interpreter(text):
         launch = Launch(str(Path(text).absolute()), _environ(), folder)
-        return _looked_at(text, launch, None)
+        return _looked_at(text, launch)
     repository = git.top(folder)
     commit = git.commit(repository, text)
     place = folder.resolve().relative_to(repository.resolve())
     built = _built(repository, commit, python, install, with_ours)
     launch = Launch(str(built / "venv" / "bin" / "python"), _environ(built / "venv"), built / "tree" / place)
-    return _looked_at(text, launch, commit)
+    label = "working tree" if text == git.WORKING_TREE else text
+    return _looked_at(label, launch, commit, git.branch(repository, text))
 
 
 def _is_interpreter(text: str) -> bool:
@@ -84,9 +86,9 @@ def _environ(venv: Path | None = None) -> dict[str, str]:
     return kept
 
 
-def _looked_at(label: str, launch: Launch, commit: str | None) -> Environment:
+def _looked_at(label: str, launch: Launch, commit: str | None = None, branch: str | None = None) -> Environment:
     found = _look(launch, label)
-    return Environment(label, launch, commit, found["python"], found["packages"])
+    return Environment(label, launch, commit, branch, found["python"], found["packages"])
 
 
 def _look(launch: Launch, label: str) -> dict[str, Any]:

@@ -94,20 +94,16 @@ def begin(store: "Store", asked: Asked) -> "Run":
     return runs.begin(Spec(NAME, "", (), {"subjects": " ".join(asked.subjects) or "ci"}), store, "")
 
 
-def keep_about(
-    store: "Store", run: "Run", found: "Match", base: "Environment", new: "Environment", asked: Asked
-) -> None:
+def keep_about(store: "Store", run: "Run", found: "Match", base: "Environment", new: "Environment") -> None:
     """Keep all that is known before the first pair."""
-    from bench.ab import git
-
     differing = {
         name for name in base.packages.keys() | new.packages.keys() if base.packages.get(name) != new.packages.get(name)
     }
 
     def told(side: "Environment") -> dict[str, Any]:
         versions = {name: side.packages.get(name) for name in sorted(differing | {"torch"})}
-        branch = None if side.commit is None else git.branch(asked.folder, side.label)
-        return {"label": side.label, "commit": side.commit, "git_branch": branch, "python": side.python, **versions}
+        known = {"label": side.label, "commit": side.commit, "git_branch": side.branch, "python": side.python}
+        return known | versions
 
     limits: dict[str, dict[str, float]] = {}
     for (name, metric), limit in found.key_limits().items():

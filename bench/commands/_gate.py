@@ -2,6 +2,7 @@
 
 import csv
 import io
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +25,8 @@ DEFAULT_LIMITS = ("latency:5%",)
 #: Forms for other programs; `reports/ci` has them.
 _FORMS = {"json": "complete", "md": "github_summary"}
 _CI = "reports.ci"
+#: Sentences fit a terminal of so many columns.
+_WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,9 @@ def finish(comparison: "Comparison", asked: Gate) -> int:
 
     show(comparison, asked.output)
     write(comparison, asked.writes)
-    click.echo(gate_words.answer(comparison), err=asked.output != "table")
-    if comparison.culprit:
-        click.echo(f"The first bad commit is {comparison.culprit}.", err=asked.output != "table")
+    culprit = f" The first bad commit is {comparison.culprit}." if comparison.culprit else ""
+    answer = textwrap.fill(gate_words.answer(comparison) + culprit, _WIDTH, break_long_words=False)
+    click.echo(answer, err=asked.output != "table")
     return comparison.exit_code(inconclusive_passes=asked.inconclusive_passes)
 
 

@@ -123,7 +123,7 @@ def _measured(
         match.prepare()
         run = _ab.begin(store, asked)
         match.keep = lambda pair: store.add_pair(run.run, match.done, pair)
-        _ab.keep_about(store, run, match, *sides, asked)
+        _ab.keep_about(store, run, match, *sides)
         began = time.monotonic()
         try:
             match.run()
