@@ -105,7 +105,7 @@ def _energy(blocks: Sequence[Block], tokens: int, found: Mapping[str, Metric], c
         names = f"{prefix}energy_J", f"{prefix}joules_per_token"
         read = [block for block in blocks if power_name in block.readings and block.samples_ns]
         if read:
-            value, low, high = _interval(read, partial(_joules, power=power_name), confidence)
+            value, low, high = _interval(read, partial(joules, power=power_name), confidence)
             for name, unit, label, share in zip(names, ("J", "J/token"), labels, (1, tokens), strict=True):
                 bounds = [None if bound is None else bound / share for bound in (low, high)]
                 energies[name] = Metric(value / share, unit, -1, label, bounds[0], bounds[1], len(read))
@@ -117,7 +117,8 @@ def _energy(blocks: Sequence[Block], tokens: int, found: Mapping[str, Metric], c
     return energies
 
 
-def _joules(block: Block, power: str) -> float:
+def joules(block: Block, power: str) -> float:
+    """Energy of one iteration of the block in J: the reading `power` in W times the mean time of an iteration."""
     return block.readings[power] * sum(block.samples_ns) / len(block.samples_ns) / 1e9
 
 

@@ -19,7 +19,7 @@ from reports.gate_verdicts import judged
 
 #: Shown where both sides have readings of it, limited or not.
 _SHOWN = (TIME, "max_ram_B")
-_UNITS = {"_s": "s", "_B": "B", "_J": "J", "_W": "W"}
+_UNITS = {"_s": "s", "_B": "B", "_J": "J", "_W": "W", "joules_per_token": "J/token"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _finding(label: str, key: Key, decision: Decision | None, measured: Measured
         typical((getattr(pair, side) for pair in pairs if pair.usable), metric) for side in ("base", "new")
     )
     if decision is None:
-        reason = f"{CODES['no_reading']}: {metric} is not read by this command"
+        reason = f"{CODES['no_reading']} ({metric})"
         return _plain(label, "not comparable", "inconclusive", "no_reading", reason, metric, limit)
     found = decision.estimate
     judgement = judged(

@@ -12,6 +12,7 @@ from bench.ab import pairs
 from bench.ab.culprit import first_bad
 from bench.ab.engine import Match
 from bench.ab.pairs import Half, Pair
+from bench.ab.points_source import RunningPoint
 from bench.ab.source import Benchmark
 from bench.executors.local import ChildFailed
 from bench.gate import Limit
@@ -219,6 +220,17 @@ def test_a_bug_of_a_side_leaves_nothing_open():
         found.run()
     assert found.base.open == 0
     assert found.base.log[-2:] == [("base", "close"), ("new", "close")]
+
+
+def test_energy_is_read_where_it_is_limited():
+    class Metered:
+        def ask(self, request, limit_s):
+            readings = {"avg_power_W": 50.0} if request["kind"] == "observed" else {"max_ram_B": 1e8}
+            block = {"kind": request["kind"], "process": 0, "round": 1, "started_s": 0.0, "samples_ns": [2 * MS] * 3}
+            return {"block": block | {"readings": readings}}
+
+    point = RunningPoint(Metered(), {"tokens": 4}, {}, 0.02, 60, metered=True)
+    assert point.peak(1) == {"max_ram_B": 1e8, "avg_power_W": 50.0, "energy_J": 0.1, "joules_per_token": 0.025}
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])

@@ -7,18 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import host, points
+from bench import host, points, probes, summary
 from bench.ab.layout import alike
 from bench.ab.source import Benchmark
 from bench.errors import UserError
 from bench.executors.forking import Launch, Nursery
 from bench.executors.local import Child, ChildFailed, cache_folder
 from bench.points import Point
-from bench.record import Value
+from bench.record import Value, block_of
 
 _SCRIPT = Path(__file__).parent / "scripts" / "points_child.py"
-#: What is read of memory in every process; energy takes seconds, and is left to sweeps.
-_PROBES = ("host_memory", "device_memory")
+#: What is read of memory in every process. Meters need a block of some seconds each time: they are read where energy or
+#: power is limited.
+_MEMORY = ("host_memory", "device_memory")
+POWER = ("avg_power_W", "energy_J", "joules_per_token")
 _READINGS = ("max_ram_B", "max_allocated_B", "max_reserved_B")
 
 
@@ -26,9 +28,16 @@ class RunningPoint:
     """A worker that has built a point."""
 
     def __init__(
-        self, child: Child, report: Mapping[str, Any], costs: Mapping[str, int], block_s: float, limit_s: float
+        self,
+        child: Child,
+        report: Mapping[str, Any],
+        costs: Mapping[str, int],
+        block_s: float,
+        limit_s: float,
+        *,
+        metered: bool = False,
     ) -> None:
-        self._child, self._report, self._costs = child, report, costs
+        self._child, self._report, self._costs, self._metered = child, report, costs, metered
         self._block_s, self._limit_s = block_s, limit_s
         self._rounds = 0
 
@@ -44,10 +53,20 @@ class RunningPoint:
         return samples
 
     def peak(self, iterations: int) -> dict[str, float]:
-        """`max_ram_B`, and on a GPU what its allocator holds at most."""
+        """`max_ram_B`, on a GPU what its allocator holds at most, and power and energy where a meter is to be read."""
         del iterations
         readings = self._block(with_probes=True)["readings"]
-        return {name: float(readings[name]) for name in _READINGS if name in readings}
+        found = {name: float(readings[name]) for name in _READINGS if name in readings}
+        return found | self._energy() if self._metered else found
+
+    def _energy(self) -> dict[str, float]:
+        """Power and energy over a block as long as the slowest meter needs; empty where none can be read."""
+        block = block_of(self._block(with_probes=True, kind="observed"))
+        if "avg_power_W" not in block.readings or not block.samples_ns:
+            return {}
+        energy_J = summary.joules(block, "avg_power_W")
+        values = (block.readings["avg_power_W"], energy_J, energy_J / int(self._report["tokens"]))
+        return dict(zip(POWER, values, strict=True))
 
     def finish(self) -> dict[str, int]:
         """What it counts: operators, parameters and stored bytes in the process, the rest from the shape."""
@@ -61,9 +80,9 @@ class RunningPoint:
         """End the process."""
         self._child.kill()
 
-    def _block(self, *, with_probes: bool) -> dict[str, Any]:
+    def _block(self, *, with_probes: bool, kind: str = "timed") -> dict[str, Any]:
         self._rounds += 1
-        request = {"do": "block", "kind": "timed", "round": self._rounds, "process": 0, "probes": with_probes}
+        request = {"do": "block", "kind": kind, "round": self._rounds, "process": 0, "probes": with_probes}
         found: dict[str, Any] = self._ask(request)["block"]
         return found
 
@@ -78,16 +97,25 @@ class RunningPoint:
 
 
 class Points:
-    """The points of a spec in the environment of `launch`; `settings` are those of the spec."""
+    """The points of a spec in the environment of `launch`; `settings` are those of the spec. `metered`: power is read."""
 
     def __init__(
-        self, name: str, launch: Launch, chosen: Sequence[Point], settings: Mapping[str, Value], limit_s: float
+        self,
+        name: str,
+        launch: Launch,
+        chosen: Sequence[Point],
+        settings: Mapping[str, Value],
+        limit_s: float,
+        *,
+        metered: bool = False,
     ) -> None:
         self._name, self._launch, self._limit_s = name, launch, limit_s
         self._points = {point.id: point for point in chosen}
         self._block_s = float(settings["block_seconds"])
         self._settings: dict[str, Any] = {name: settings[name] for name in ("block_seconds", "warmup_limit")}
-        self._settings |= {"cache": str(cache_folder()), "lean": True, "probes": list(_PROBES)}
+        self._settings |= {"cache": str(cache_folder()), "lean": True}
+        self._settings["probes"] = list(probes.names() if metered else _MEMORY)
+        self._metered = metered
         self._costs: dict[str, dict[str, int]] = {}
         self._nursery: Nursery | None = None
         self._seed = 0
@@ -112,7 +140,9 @@ class Points:
             if isinstance(failed, UserError):
                 raise ChildFailed("crashed", failed.message) from failed
             raise
-        return RunningPoint(child, report, self._costs.get(benchmark, {}), self._block_s, self._limit_s)
+        return RunningPoint(
+            child, report, self._costs.get(benchmark, {}), self._block_s, self._limit_s, metered=self._metered
+        )
 
     def renew(self, seed: int) -> None:
         """Start the process anew that workers are forked from, where any can be."""

@@ -58,7 +58,7 @@ def environment(text: str, asked: Asked, say: Callable[[str], None]) -> "Environ
 
 def source(name: str, side: "Environment", asked: Asked) -> "Source":
     """What can be measured on a side."""
-    from bench.ab.points_source import Points
+    from bench.ab.points_source import POWER, Points
     from bench.ab.tests_source import Tests
     from bench.spec import read
 
@@ -69,7 +69,8 @@ def source(name: str, side: "Environment", asked: Asked) -> "Source":
             f"These are {len(asked.subjects)} specs.", "Give one spec, or tests such as tests/test_a.py::test_b."
         )
     spec = read(asked.subjects[0] if asked.subjects else "ci", {}, {})
-    return Points(name, side.launch, spec.points, spec.settings, asked.time_limit_s)
+    metered = any(metric in POWER for metric in asked.limits)
+    return Points(name, side.launch, spec.points, spec.settings, asked.time_limit_s, metered=metered)
 
 
 def match(base: "Environment", new: "Environment", asked: Asked, notify: "Notify", **more: Any) -> "Match":
