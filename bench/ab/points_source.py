@@ -97,7 +97,10 @@ class RunningPoint:
 
 
 class Points:
-    """The points of a spec in the environment of `launch`; `settings` are those of the spec. `metered`: power is read."""
+    """The points of a spec in the environment of `launch`; `settings` are those of the spec.
+
+    `metered` says that power is read, which takes each process some seconds.
+    """
 
     def __init__(
         self,
