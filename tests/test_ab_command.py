@@ -129,6 +129,7 @@ def test_points_of_a_sweep_are_compared_with_their_exact_counts(pinchpoint, monk
         (["--base", "v1", LOAD, "--fail-on", "speed:5%"], "names no metric"),
         (["--base", "v1", LOAD, "--fail-on", "latency:0.01%"], "out of range"),
         (["--base", "v1", LOAD, "--python", "/no/python"], "does not run"),
+        (["--base", "v1", LOAD, "--budget", "soon"], "--budget soon is no time"),
         ([LOAD], "--base"),
     ],
 )

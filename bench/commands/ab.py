@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.commands import _ab, _experiments, _gate, _measure, _options
+from bench.errors import UserError
+from bench.kinds import Duration
 
 if TYPE_CHECKING:
     from bench.ab.sides import Environment
@@ -39,17 +41,17 @@ Exit codes: 0 pass, 1 regression, 2 usage or environment, 3 cannot tell.
 @_gate.gate_options
 @click.option(
     "--budget",
-    type=click.FloatRange(1, 36000),
-    default=60.0,
+    default="60s",
     show_default=True,
-    help="seconds a benchmark may take; what one does not need, the others may use",
+    metavar="TIME",
+    help="what a benchmark may take; what one does not need, the others may use",
 )
 @click.option(
     "--time-limit",
-    type=click.FloatRange(1, 36000),
-    default=300.0,
+    default="5m",
     show_default=True,
-    help="seconds without an answer after which a process counts as hanging",
+    metavar="TIME",
+    help="a process that gives no answer for so long counts as hanging",
 )
 @click.option(
     "--python",
@@ -74,8 +76,8 @@ def command(subjects: tuple[str, ...], base: str, new: str, bisect: bool, **flag
         Path.cwd(),
         flags["python"],
         flags["install"],
-        flags["budget"],
-        flags["time_limit"],
+        _seconds("--budget", flags["budget"]),
+        _seconds("--time-limit", flags["time_limit"]),
         (gate := _gate.read(flags)).limits,
     )
     from bench.opening import open_store
@@ -112,6 +114,14 @@ def command(subjects: tuple[str, ...], base: str, new: str, bisect: bool, **flag
     if stopped:
         click.echo("pinchpoint: stopped.", err=True)
     return 130 if stopped else code
+
+
+def _seconds(flag: str, text: str) -> float:
+    """The seconds of a flag such as `90s`, `2m` or `1h`. Raises `UserError` for what is no time."""
+    try:
+        return float(Duration(0.1, 86400).parse(text))
+    except ValueError as error:
+        raise UserError(f"{flag} {text} {error}", f"Write it such as {flag} 60s.") from error
 
 
 def _measured(
