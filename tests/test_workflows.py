@@ -1,10 +1,13 @@
 import re
+import shlex
 import subprocess
 import sys
 
+import click
 import pytest
 from ruamel.yaml import YAML
 
+from bench import cli
 from bench.commands import workflow
 from bench.spec import shipped
 from model import plugins
@@ -39,6 +42,19 @@ def test_a_workflow_names_forms_and_sweeps_that_there_are_and_every_exit_code(pi
     assert set(re.findall(r"pinchpoint sweep (\w+)", text)) <= set(shipped())
     assert re.findall(r"^#   (\d)  ", text, re.MULTILINE) == ["0", "1", "2", "3"]
     assert "ADAPT" in text
+
+
+@pytest.mark.parametrize("system", workflow.shipped())
+def test_every_command_of_a_workflow_is_one_and_knows_its_flags(pinchpoint, system):
+    _, text, _ = pinchpoint("workflow", system)
+    told = re.sub(r"#.*", "", text)
+    commands = re.findall(r"pinchpoint ((?:ab|sweep|history|compare|report)\b(?:[^\n]|\n +--)*)", told)
+    assert {command.split()[0] for command in commands} >= {"ab", "sweep", "history"}
+    for command in commands:
+        name, *words = shlex.split(command)
+        made = cli.cli.get_command(click.Context(cli.cli), name)
+        known = {flag for parameter in made.params for flag in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known
 
 
 def test_no_name_from_outside_is_pasted_into_a_script_of_github(pinchpoint):
