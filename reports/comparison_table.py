@@ -95,6 +95,9 @@ def _legend(findings: Sequence[Finding]) -> str:
     lines = ["✗ fails, ? cannot tell, ✓ passes; without a sign: not limited."] if findings else []
     if measured:
         lines.append(f"In brackets the bounds of the change, each sure at {100 * measured[0].confidence:.4g} %.")
+    if told := [each.resolved for each in measured if each.limit is not None and each.resolved]:
+        best, worst = gate_words.share(min(told)), gate_words.share(max(told))
+        lines.append(f"Resolution: {best if best == worst else f'{best} to {worst}'}; smaller changes cannot be told.")
     if equal:
         lines.append(f"{labels.count(len(equal), 'exact count')} equal: {_names(equal)}.")
     if same:
