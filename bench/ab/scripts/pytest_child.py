@@ -186,7 +186,8 @@ def main() -> None:
     sys.path[0] = str(Path.cwd())  # as `python -m pytest` does, and nothing of ours is found by its short name
     quieted = [option for name, options in _QUIETED.items() if importlib.util.find_spec(name) for option in options]
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        arguments = ["-p", "no:cacheprovider", "--capture=no", "-q", *quieted, *sys.argv[2:]]
+        # Our own plugin is not asked for: what stands here takes its place, and an editable install is not seen here.
+        arguments = ["-p", "no:cacheprovider", "-p", "no:pinchpoint", "--capture=no", "-q", *quieted, *sys.argv[2:]]
         server = Server(channel, threads_at_rest())
         code = int(pytest.main(arguments, plugins=[server]))
         if code:  # nothing was collected: whoever asks is told
