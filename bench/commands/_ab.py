@@ -109,7 +109,7 @@ def keep_about(store: "Store", run: "Run", found: "Match", base: "Environment", 
     for (name, metric), limit in found.key_limits().items():
         limits.setdefault(name, {})[metric] = limit.share
     about = {"base": told(base), "new": told(new), "labels": found.labels, "limits": limits, "alone": found.alone}
-    store.add_child(run.run, NAME, 0, {_ABOUT: about, "ended": False, "facts": {}})
+    store.add_child(run.run, NAME, 0, {_ABOUT: about, "ended": False, "notes": found.notes, "facts": {}})
 
 
 def ended(store: "Store", run: "Run", **more: Any) -> None:
@@ -156,6 +156,12 @@ def labels(store: "Store", run: "Run") -> dict[str, str]:
     return found
 
 
+def refuse_interpreters(sides: "tuple[Environment, Environment]") -> None:
+    """Raises `UserError` where there are no commits to search."""
+    if any(side.commit is None for side in sides):
+        raise UserError("Only commits can be searched, not interpreters.", "Leave out --bisect.")
+
+
 def culprit(
     sides: "tuple[Environment, Environment]",
     found: "Comparison",
@@ -170,12 +176,12 @@ def culprit(
     from reports import gate_words
 
     base, new = sides
-    if base.commit is None or new.commit is None:
-        raise UserError("Only commits can be searched, not interpreters.", "Leave out --bisect.")
+    assert base.commit is not None
+    assert new.commit is not None
     repository = git.top(asked.folder)
     commits = git.between(repository, base.commit, new.commit)
     if not commits:
-        raise UserError(f"No commit lies between {base.label} and {new.label}.", "Leave out --bisect.")
+        raise UserError(f"No commit lies between {base.label} and {new.label}.", "Give a --base that is older.")
     worst = gate_words.worst_first(each for each in found.findings if each.outcome == "fail")[0]
     only = frozenset(name for name, label in labels.items() if label == worst.benchmark)
 

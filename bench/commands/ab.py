@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.commands import _ab, _experiments, _gate, _measure, _options
+from bench.errors import UserError
 
 if TYPE_CHECKING:
     from bench.ab.sides import Environment
     from bench.store import Run, Store
+    from reports.comparison import Comparison
+    from reports.paired import Rules
 
 _EPILOG = """
 \b
@@ -95,15 +98,15 @@ def command(subjects: tuple[str, ...], base: str, new: str, bisect: bool, **flag
         _measure.alone(folder),
     ):
         sides = _ab.environment(base, asked, say), _ab.environment(new, asked, say)
+        if bisect:
+            _ab.refuse_interpreters(sides)
         run, stopped = _measured(store, sides, asked, quiet=quiet)
         if run is None:
             return 130
         found = _ab.comparison(store, run, rules)
         assert found is not None
         if bisect and found.outcome == "fail" and not stopped:
-            labels = _ab.labels(store, run)
-            with _experiments.progress("searching for the commit", quiet=quiet) as notify:
-                _ab.ended(store, run, culprit=_ab.culprit(sides, found, labels, asked, rules, notify))
+            stopped = _searched(store, run, sides, found, asked, rules, quiet=quiet)
             found = _ab.comparison(store, run, rules)
             assert found is not None
     code = _gate.finish(found, gate)
@@ -112,6 +115,29 @@ def command(subjects: tuple[str, ...], base: str, new: str, bisect: bool, **flag
     if stopped:
         click.echo("pinchpoint: stopped.", err=True)
     return 130 if stopped else code
+
+
+def _searched(
+    store: "Store",
+    run: "Run",
+    sides: "tuple[Environment, Environment]",
+    found: "Comparison",
+    asked: _ab.Asked,
+    rules: "Rules",
+    *,
+    quiet: bool,
+) -> bool:
+    """Search for the commit, and keep it where one is found; whether it was stopped. The answer stands without it."""
+    try:
+        with _experiments.progress("searching for the commit", quiet=quiet) as notify:
+            culprit = _ab.culprit(sides, found, _ab.labels(store, run), asked, rules, notify)
+    except KeyboardInterrupt:
+        return True
+    except UserError as error:
+        click.echo(f"pinchpoint: {error.message}\n  {error.remedy}", err=True)
+    else:
+        _ab.ended(store, run, culprit=culprit)
+    return False
 
 
 def _measured(
