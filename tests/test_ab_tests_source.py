@@ -1,5 +1,7 @@
 """A side of a user's own tests: what pytest collects is measured in forks, whatever the tests do there."""
 
+import subprocess
+import tempfile
 import time
 
 import psutil
@@ -8,7 +10,7 @@ import pytest
 from bench.ab import tests_source
 from bench.errors import UserError
 from bench.executors.forking import Launch
-from bench.executors.local import ChildFailed
+from bench.executors.local import ChildFailed, Conversation
 
 _TESTS = """
 import os, sys
@@ -107,6 +109,18 @@ def test_a_test_that_cannot_be_measured_says_why(side, found, test, told):
     with pytest.raises(ChildFailed) as failed:
         measured(side, f"test_these.py::{test}")
     assert told in failed.value.reason
+
+
+def test_the_last_words_of_a_process_that_has_ended_are_heard():
+    process = subprocess.Popen(["echo", '{"ended": "skipped"}'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.wait()
+    conversation = Conversation(process, tempfile.TemporaryFile())  # noqa: SIM115 - closed by kill()
+    try:
+        assert conversation.ask(None, 10) == {"ended": "skipped"}
+        with pytest.raises(ChildFailed, match="exit code 0"):
+            conversation.ask({"do": "block"}, 10)
+    finally:
+        conversation.kill()
 
 
 @pytest.mark.parametrize("test", ["test_elsewhere", "test_prints", "test_set_up"])

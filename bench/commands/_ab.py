@@ -122,16 +122,19 @@ def read(store: "Store", run: "Run") -> "tuple[Measured, list[Pair]] | None":
     from bench.ab import pairs
     from reports.paired import Measured, side
 
-    children = store.children(run.run, NAME)
-    if not children:
-        return None
-    kept, about = children[0], children[0][_ABOUT]
-    limits = {(name, metric): Limit(share) for name, own in about["limits"].items() for metric, share in own.items()}
-    measured = Measured(
-        side(about["base"]), side(about["new"]), about["labels"], limits, about["alone"], run.started_at,
-        kept.get("spent_s"), bool(kept["ended"]), kept.get("culprit"), tuple(kept.get("notes", ())),
-    )  # fmt: skip
-    return measured, [pairs.of(each) for each in store.pairs(run.run)]
+    with store.understood(f"What run {run.run} measured"):
+        children = store.children(run.run, NAME)
+        if not children:
+            return None
+        kept, about = children[0], children[0][_ABOUT]
+        limits = {
+            (name, metric): Limit(share) for name, own in about["limits"].items() for metric, share in own.items()
+        }
+        measured = Measured(
+            side(about["base"]), side(about["new"]), about["labels"], limits, about["alone"], run.started_at,
+            kept.get("spent_s"), bool(kept["ended"]), kept.get("culprit"), tuple(kept.get("notes", ())),
+        )  # fmt: skip
+        return measured, [pairs.of(each) for each in store.pairs(run.run)]
 
 
 def comparison(store: "Store", run: "Run", rules: "Rules") -> "Comparison | None":
@@ -194,7 +197,8 @@ def culprit(
 
     answer = first_bad(commits, is_bad)
     told = git.title(repository, answer.commit)
-    return f"{told}, or one of {len(answer.unsure)} before it that do not run" if answer.unsure else told
+    unsure = f"{told}; it may also be an earlier one, since {len(answer.unsure)} before it could not be judged"
+    return unsure if answer.unsure else told
 
 
 def _as_bad(
