@@ -25,8 +25,6 @@ MOST_ITERATIONS = 10_000
 WARMUP_SHARE = 0.125
 #: Of identical programs the ratio of lower quartiles varies least (`bench.stopping.log_ratios`).
 _QUARTILE = 0.25
-#: Two readings of the clock and a call cost time too; above this share of an iteration a reader is told.
-MOST_OVERHEAD = 0.05
 
 Clock = Callable[[], float]
 Code = Literal["above_margin", "below_limit", "between", "few_pairs"]
@@ -53,7 +51,7 @@ class Times:
     @property
     def too_short(self) -> bool:
         """Whether reading the clock is a part of the time that matters."""
-        return self.overhead_s > MOST_OVERHEAD * median(self.medians_s)
+        return self.overhead_s > gate.MOST_OVERHEAD * median(self.medians_s)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,17 @@ class Store:
         except DatabaseError as error:
             raise unreadable(self.where, error) from error
 
+    @contextmanager
+    def understood(self, what: str) -> Iterator[None]:
+        """Turns what reading something damaged raises into a `UserError` that names it."""
+        try:
+            yield
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"{what} in {self.where} is damaged, or from another version: {error}.",
+                "Read it with the pinchpoint that wrote it, or upgrade: pip install --upgrade pinchpoint.",
+            ) from error
+
     def add_run(self, run: Run) -> None:
         """Begin a run."""
         body = json.dumps(dataclasses.asdict(run))
@@ -169,14 +180,9 @@ class Store:
         """All runs, the oldest first."""
         with self._reading() as connection:
             rows = connection.execute(sql.select(_runs.c.body).order_by(_runs.c.started_at, _runs.c.run)).scalars()
-            bodies = [json.loads(body) for body in rows]
-        try:
-            return [_run(body) for body in bodies]
-        except (TypeError, KeyError) as error:
-            raise UserError(
-                f"A run in {self.where} is damaged, or from another version: {error}.",
-                "Read it with the pinchpoint that wrote it, or upgrade: pip install --upgrade pinchpoint.",
-            ) from error
+            bodies = list(rows)
+        with self.understood("A run"):
+            return [_run(json.loads(body)) for body in bodies]
 
     def measured(self) -> set[str]:
         """Ids of the runs of which anything was measured."""

@@ -16,6 +16,7 @@ CODES = {
     "surely_less": "surely less than before, by more than the margin",
     "between": "between the margin and the limit: neither can be excluded",
     "time_cap": "the time was used up before the answer was clear",
+    "given_up": "a side failed now and then, so it was given up",
     "few_pairs": "too few pairs of processes for any bound",
     "drift": "measured at different times, so the drift of the machine may hide or make the difference",
     "unresolvable": "the limit is finer than this machine resolves",

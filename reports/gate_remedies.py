@@ -35,6 +35,7 @@ _IN_TURNS_REMEDIES = {
     "between": _MORE_TIME,
     "time_cap": _MORE_TIME,
     "few_pairs": _MORE_TIME,
+    "given_up": "Mend the test: it must pass each time.",
     "unresolvable": "Give it more time (--budget), a quieter machine, or a wider limit.",
     "new_fails": "Run it there to see why.",
     "no_reading": "Leave out its limit, or compare two sweeps: pinchpoint compare.",

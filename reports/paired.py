@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench import gate
-from bench.ab.pairs import TIME, Half, Key, Pair, typical, values
+from bench.ab.pairs import OVERHEAD, TIME, Half, Key, Pair, given_up, typical, values
 from bench.ab.sequence import Decision, replay
 from bench.gate import Estimate, Limit
 from bench.record import Value
@@ -72,7 +72,8 @@ def comparison(measured: Measured, pairs: Sequence[Pair], rules: Rules) -> Compa
             keys = [key for key in {**measured.limits, **shown} if key[0] == name]
             findings += [_finding(label, key, decisions.get(key), measured, own) for key in keys]
             findings += _counted(label, own, rules)
-    notes = measured.notes if measured.ended else (*measured.notes, "It was stopped before its end.")
+    notes = (*measured.notes, *_too_short(measured.labels, pairs))
+    notes = notes if measured.ended else (*notes, "It was stopped before its end.")
     return Comparison(
         measured.base, measured.new, tuple(findings), "ab", notes=notes, started_at=measured.started_at,
         spent_s=measured.spent_s, culprit=measured.culprit,
@@ -95,7 +96,7 @@ def _finding(label: str, key: Key, decision: Decision | None, measured: Measured
         found.low,
         found.high,
         limit,
-        undecided=_open(found, limit, measured),
+        undecided="given_up" if given_up(pairs) else _open(found, limit),
         decided=None if limit is None else decision.outcome,
     )
     return Finding(
@@ -114,12 +115,28 @@ def _finding(label: str, key: Key, decision: Decision | None, measured: Measured
         judgement.verdict,
         judgement.outcome,
         judgement.code,
-        _reason(judgement.code, found, limit),
+        labels.plain(_reason(judgement.code, found, limit, pairs)),
         resolved=None if found.resolution is None else math.expm1(found.resolution),
     )
 
 
-def _open(found: Estimate, limit: Limit | None, measured: Measured) -> str:
+def _too_short(names: Mapping[str, str], pairs: Sequence[Pair]) -> list[str]:
+    """What is said of benchmarks of whose time the clock is a part."""
+    found: dict[str, float] = {}
+    for name, label in names.items():
+        halves = [half for pair in pairs if pair.benchmark == name for half in (pair.base, pair.new)]
+        overhead_s, time_s = typical(halves, OVERHEAD), typical(halves, TIME)
+        if overhead_s and time_s and overhead_s > gate.MOST_OVERHEAD * time_s:
+            found[label] = min(overhead_s / time_s, 1.0)
+    if not found:
+        return []
+    worst = max(found, key=lambda each: found[each])
+    told = f"Reading the clock is about {100 * found[worst]:.0f} % of an iteration of {labels.plain(worst)}"
+    others = f" (and matters in {len(found) - 1} more)" if len(found) > 1 else ""
+    return [f"{told}{others}: changes of it show as smaller than they are. Let it do its work several times a call."]
+
+
+def _open(found: Estimate, limit: Limit | None) -> str:
     """The code of what left an answer open."""
     if found.low is None or limit is None:
         return "few_pairs" if found.low is None else "between"
@@ -128,8 +145,11 @@ def _open(found: Estimate, limit: Limit | None, measured: Measured) -> str:
     return "between" if found.pairs >= gate.LOOKS[-1] else "time_cap"
 
 
-def _reason(code: str, found: Estimate, limit: Limit | None) -> str:
+def _reason(code: str, found: Estimate, limit: Limit | None, pairs: Sequence[Pair]) -> str:
     """The code in words; where the answer is open, with what could be told and what it would take."""
+    if code == "given_up":
+        last = next(pair for pair in reversed(pairs) if not pair.usable)
+        return f"{CODES[code]} ({last.new.failed or last.base.failed})"
     if limit is None or code not in {"time_cap", "unresolvable", "between", "few_pairs"}:
         return CODES[code]
     counted = labels.count(found.pairs, "pair")

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from bench.ab import engine, git, sides
+from bench.commands import _ab
 from bench.errors import UserError
 from bench.opening import open_store
 from tests.gated_repository import LOAD, Repository, Work
@@ -16,6 +17,7 @@ from tests.gated_repository import LOAD, Repository, Work
 #: Far beyond what any noise does, so that no answer depends on how fast or busy the machine is.
 SLOW = Work(lines=60)
 LIMIT = ("--fail-on", "latency:60%")
+PLUGINLESS = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +32,13 @@ def repository(tmp_path_factory):
 
 @pytest.fixture
 def ab(pinchpoint, repository, monkeypatch, tmp_path):
-    """Run `pinchpoint ab` in the repository: (exit code, stdout, stderr). Blocks are short, to be soon done."""
+    """Run `pinchpoint ab` in the repository: (exit code, stdout, stderr). Blocks are short, to be soon done, and so are
+    starts: without plugins, tests get the stand-in for `benchmark` alone."""
     monkeypatch.chdir(repository.folder)
+    monkeypatch.setenv(PLUGINLESS, "1")
     monkeypatch.setattr(engine, "BLOCK_S", 0.002)
     monkeypatch.setattr(engine, "PAIR_S", 0.01)
+    monkeypatch.setattr(_ab, "_STEP_LOOKS", (2,))
 
     def run(*arguments):
         found = pinchpoint("ab", "-q", "--output-dir", tmp_path / "results", *arguments)
@@ -67,7 +72,8 @@ def test_without_a_change_it_is_green_and_the_report_shows_it(ab, pinchpoint, tm
     assert "test\\_load" in out
 
 
-def test_starved_of_time_it_says_that_it_cannot_tell(ab):
+def test_starved_of_time_it_says_that_it_cannot_tell(ab, monkeypatch):
+    monkeypatch.delenv(PLUGINLESS)  # with the fixture of pytest-benchmark itself
     code, out, _ = ab("--base", "v1", "--new", "same", LOAD, "--budget", "1")
     assert code == 3
     assert "bounds take 9" in " ".join(out.split())
@@ -152,7 +158,10 @@ def test_outside_a_repository_a_commit_means_nothing(pinchpoint, monkeypatch, tm
 
 
 def test_a_commit_that_does_not_build_shows_its_log(repository, monkeypatch):
-    (repository.folder / "setup.py").write_text("raise SystemExit('no compiler was found')\n")
+    # A backend in the repository itself: nothing is fetched to build it.
+    told = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    (repository.folder / "pyproject.toml").write_text(told)
+    (repository.folder / "backend.py").write_text("raise SystemExit('no compiler was found')\n")
     repository.commit("broken", Work(lines=20))
     with pytest.raises(UserError, match="does not build") as told:
         sides.environment("broken", repository.folder)

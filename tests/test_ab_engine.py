@@ -37,6 +37,7 @@ class Scripted:
     spread: dict[str, float] = field(default_factory=dict)
     log: list = field(default_factory=list)
     open: int = 0
+    uncollected: tuple = ()
 
     def benchmarks(self):
         return {name: Benchmark(name, f"the {name}") for name in self.ms}
@@ -152,6 +153,39 @@ def test_a_side_that_fails_is_tried_once_more_and_no_other_benchmark_suffers():
     assert "ValueError: no" in load[0].reason
     step = next(each for each in comparison.findings if each.benchmark == "the step")
     assert step.outcome == "pass"
+
+
+def test_a_side_that_fails_now_and_then_is_given_up_and_the_reason_is_told():
+    found, kept = match({"step": 1.0}, {"step": 1.0})
+    works, starts = found.new.start, iter(range(1000))
+
+    def flaky(benchmark):
+        if next(starts) in (5, 8):
+            raise ChildFailed("crashed", "the port is in use")
+        return works(benchmark)
+
+    found.new.start = flaky
+    found.run()
+    assert len(kept) == 9
+    comparison = told(found, kept)
+    assert (comparison.findings[0].code, comparison.exit_code()) == ("given_up", 3)
+    assert "the port is in use" in comparison.findings[0].reason
+
+
+def test_what_a_side_could_not_collect_is_told():
+    found, _ = match({"step": 1.0}, {"step": 1.0})
+    found.new.uncollected = ("test_b.py: SyntaxError: invalid syntax",)
+    found.prepare()
+    assert found.notes == ("Not collected on the new side: test_b.py: SyntaxError: invalid syntax.",)
+
+
+@pytest.mark.parametrize(("overhead_s", "told_of"), [(60e-9, True), (1e-9, False)])
+def test_an_iteration_that_is_mostly_reading_the_clock_is_told_of(overhead_s, told_of):
+    half = Half([[100, 100, 100]], {"overhead_s": overhead_s})
+    measured = paired.Measured(Side("main"), Side("."), {"a": "the short"}, {("a", "latency_s"): Limit(0.05)})
+    notes = paired.comparison(measured, [Pair("a", half, half)], RULES).notes
+    assert bool(notes) == told_of
+    assert all("60 % of an iteration of the short" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench import gate
-from bench.ab.pairs import TIME, Half, Key, Pair, values
+from bench.ab.pairs import TIME, Half, Key, Pair, given_up, values
 from bench.ab.sequence import Decision, replay
 from bench.ab.source import MOST_ITERATIONS, Benchmark, Running, Source
 from bench.executors.local import ChildFailed
@@ -30,8 +30,6 @@ PAIR_S = 0.25
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 10
 #: The first pair of a benchmark warms up until it is steady, for so long at most; later ones repeat its beginning.
 _FIRST_WARMUP_S, _WARMUP_S = 1.0, 0.04
-#: A benchmark that fails on a side is tried once more, lest a single mishap decides.
-_TRIES = 2
 
 #: Called with the pairs done, how many there may be, and what is being measured.
 Notify = Callable[[int, int, str], None]
@@ -46,7 +44,6 @@ class Bout:
     pairs: list[Pair] = field(default_factory=list)
     iterations: int = 0
     blocks: int = 0
-    failures: int = 0
     over: bool = False
 
 
@@ -75,6 +72,7 @@ class Match:
         self._ends_s = math.inf
         self.total_s = 0.0
         self.alone: dict[str, str] = {}
+        self.notes: tuple[str, ...] = ()
         self.labels: dict[str, str] = {}
 
     def run(self) -> dict[Key, Decision]:
@@ -109,7 +107,8 @@ class Match:
 
     def prepare(self) -> None:
         """Find out what both sides have. `alone` then names the benchmarks that only one has, with the name of that
-        side (`base` or `new`), and `labels` all of them. Raises `UserError` where a side does not run.
+        side (`base` or `new`), `labels` all of them, and `notes` say what could not be read. Raises `UserError` where a
+        side does not run.
         """
         try:
             before, after = self.base.benchmarks(), self.new.benchmarks()
@@ -117,6 +116,8 @@ class Match:
             self.base.close()
             self.new.close()
             raise
+        told = {side: (self.base if side == "base" else self.new).uncollected for side in ("base", "new")}
+        self.notes = tuple(f"Not collected on the {side} side: {each}." for side in told for each in told[side])
         every = {name: found for name, found in (before | after).items() if self.only is None or name in self.only}
         self.labels = {name: found.label for name, found in every.items()}
         self.alone = {
@@ -154,11 +155,8 @@ class Match:
         pair = self._measured(bout)
         self.keep(asdict(pair))
         self.done += 1
-        if pair.usable:
-            bout.pairs.append(pair)
-        else:
-            bout.failures += 1
-            bout.over = bout.failures >= _TRIES
+        bout.pairs.append(pair)
+        bout.over = given_up(bout.pairs)
 
     def _measured(self, bout: Bout) -> Pair:
         running: dict[str, Running] = {}

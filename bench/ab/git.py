@@ -23,7 +23,7 @@ def run(folder: Path, *arguments: str) -> str:
         raise UserError(f"git could not be run: {error}.", "Install git, or compare two interpreters.") from error
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        asked = next(each for each in arguments if each not in _ANONYMOUS)
+        asked = next(each for each in arguments if each != "-c" and "=" not in each)
         raise UserError(f"git {asked} failed: {said}", "Check the revision and the repository.")
     return done.stdout.strip()
 
@@ -68,9 +68,12 @@ def branch(repository: Path, revision: str) -> str | None:
 def copy(repository: Path, commit_id: str, folder: Path) -> None:
     """Check the commit out into `folder`, as a clone that shares the repository's objects.
 
-    A worktree would leave an entry in the user's repository where we are killed.
+    A worktree would leave an entry in the user's repository where we are killed. Of a shallow repository a clone shares
+    nothing, and lacks what no branch holds; so it is told where the objects are.
     """
     run(repository, "clone", "--quiet", "--shared", "--no-checkout", str(repository), str(folder))
+    objects = run(repository, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+    (folder / ".git/objects/info/alternates").write_text(f"{objects}\n", encoding="utf-8")
     run(folder, "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", commit_id)
 
 

@@ -11,6 +11,10 @@ from bench.intervals import quantile
 #: A benchmark and a metric of it.
 Key = tuple[str, str]
 TIME = "latency_s"
+#: A reading that is no metric: what reading the clock adds to an iteration.
+OVERHEAD = "overhead_s"
+#: A benchmark that fails on a side is tried once more, lest a single mishap decides.
+_TRIES = 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ class Pair:
     def usable(self) -> bool:
         """Whether both sides ran."""
         return self.base.failed is None and self.new.failed is None
+
+
+def given_up(pairs: Iterable[Pair]) -> bool:
+    """Whether these pairs of a benchmark failed too often for more of them."""
+    return sum(not pair.usable for pair in pairs) >= _TRIES
 
 
 def of(raw: Mapping[str, Any]) -> Pair:

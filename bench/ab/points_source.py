@@ -113,6 +113,7 @@ class Points:
         metered: bool = False,
     ) -> None:
         self._name, self._launch, self._limit_s = name, launch, limit_s
+        self.uncollected: tuple[str, ...] = ()
         self._points = {point.id: point for point in chosen}
         self._block_s = float(settings["block_seconds"])
         self._settings: dict[str, Any] = {name: settings[name] for name in ("block_seconds", "warmup_limit")}

@@ -7,9 +7,12 @@ so that the two sides differ in the commit and in nothing else; two interpreters
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,8 +23,9 @@ from bench.errors import UserError
 from bench.executors.forking import Launch
 from bench.executors.local import cache_folder
 
-#: Environments that are kept for the next time: the base of one change is often that of the next.
-_KEPT = 12
+#: Environments that are kept for the next time: the base of one change is often that of the next. One that was asked
+#: for in the last hours is kept beside them: another measurement, or the search for a commit, may be using it.
+_KEPT, _IN_USE_S = 12, 3 * 3600
 _BUILD_LIMIT_S = 1800
 _LOG_LINES = 15
 _UNBUILT = "Mend it, or use its files as they lie, without installing them: --install none."
@@ -69,6 +73,10 @@ def environment(
     built = _built(repository, commit, python, install, with_ours)
     launch = Launch(str(built / "venv" / "bin" / "python"), _environ(built / "venv"), built / "tree" / place)
     label = "working tree" if text == git.WORKING_TREE else text
+    if not (built / "tree" / place).is_dir():
+        raise UserError(
+            f"The side '{label}' has no folder {place}.", "Change into a folder that git knows on both sides."
+        )
     return _looked_at(label, launch, commit, git.branch(repository, text))
 
 
@@ -117,21 +125,26 @@ def _built(repository: Path, commit: str, python: str, install: str, with_ours: 
     """
     from filelock import FileLock
 
-    files = git.run(
-        repository, "rev-parse", f"{commit}^{{tree}}"
-    )  # what is in it: a commit of ours has a new id each time
+    # What is in it: a commit of the working tree has a new id each time.
+    files = git.run(repository, "rev-parse", f"{commit}^{{tree}}")
     key = sha256("\0".join((str(repository), files, python, install, str(with_ours))).encode()).hexdigest()[:16]
     kept = cache_folder() / "sides"
-    kept.mkdir(parents=True, exist_ok=True)
     place = kept / key
-    with FileLock(kept / f"{key}.lock"):
-        if not (place / _COMPLETE).exists():
-            shutil.rmtree(place, ignore_errors=True)  # a build that was killed
-            place.mkdir()
-            git.copy(repository, commit, place / "tree")
-            _make(place, python, install, commit, with_ours)
-            (place / _COMPLETE).touch()
-        os.utime(place)
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        with FileLock(kept / f"{key}.lock"):
+            if not (place / _COMPLETE).exists():
+                shutil.rmtree(place, ignore_errors=True)  # a build that was killed
+                place.mkdir()
+                git.copy(repository, commit, place / "tree")
+                _make(place, python, install, commit, with_ours)
+                (place / _COMPLETE).touch()
+            os.utime(place)
+    except OSError as error:
+        raise UserError(
+            f"No environment can be made in {kept}: {error.strerror or error}.",
+            "Free some space, or let XDG_CACHE_HOME name a folder that can be written.",
+        ) from error
     _forget_old(kept)
     return place
 
@@ -177,22 +190,34 @@ def _packages_of(python: str, with_ours: bool) -> list[Path]:
 def _logged(command: list[str], folder: Path, commit: str) -> None:
     """Run a step of a build. Raises `UserError` with the end of its log where it fails."""
     try:
-        done = subprocess.run(
-            command,
-            env=_environ(),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_BUILD_LIMIT_S,
-            check=False,
-        )
+        code, log = _run_alone(command, folder)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"Commit {commit[:12]} does not build: {error}.", _UNBUILT) from error
-    if done.returncode:
-        end = "\n".join(f"    {line}" for line in done.stdout.splitlines()[-_LOG_LINES:])
+    if code:
+        end = "\n".join(f"    {line}" for line in log.splitlines()[-_LOG_LINES:])
         raise UserError(f"Commit {commit[:12]} does not build. The log of {_named(command)} ends:\n{end}", _UNBUILT)
+
+
+def _run_alone(command: list[str], folder: Path) -> tuple[int, str]:
+    """Its exit code and what it printed. Where it is stopped, so is all that it started: pip starts compilers."""
+    with subprocess.Popen(
+        command,
+        env=_environ(),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            log, _ = process.communicate(timeout=_BUILD_LIMIT_S)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, log
 
 
 def _named(command: list[str]) -> str:
@@ -201,8 +226,7 @@ def _named(command: list[str]) -> str:
 
 def _forget_old(kept: Path) -> None:
     """Remove all but the environments used last."""
-    built = sorted(
-        (each for each in kept.iterdir() if (each / "venv").is_dir()), key=lambda each: -each.stat().st_mtime
-    )
-    for each in built[_KEPT:]:
-        shutil.rmtree(each, ignore_errors=True)
+    used = {each: each.stat().st_mtime for each in kept.iterdir() if (each / "venv").is_dir()}
+    for each in sorted(used, key=lambda each: -used[each])[_KEPT:]:
+        if time.time() - used[each] > _IN_USE_S:
+            shutil.rmtree(each, ignore_errors=True)

@@ -39,7 +39,10 @@ class Running(Protocol):
 
 
 class Source(Protocol):
-    """One side. `close` leaves no process behind."""
+    """One side. `close` leaves no process behind. `uncollected` tells, once the benchmarks are known, what else there
+    is that could not be read."""
+
+    uncollected: tuple[str, ...]
 
     def benchmarks(self) -> dict[str, Benchmark]:
         """What can be measured, by id. Raises `UserError` where the side does not run at all."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench import limits
 from bench.ab.layout import alike
+from bench.ab.pairs import OVERHEAD
 from bench.ab.source import MOST_ITERATIONS, Benchmark
 from bench.errors import UserError
 from bench.executors.forking import ForkServer, Launch
@@ -61,9 +62,9 @@ class RunningTest:
         return samples
 
     def peak(self, iterations: int) -> dict[str, float]:
-        """`max_ram_B`, the peak of the resident memory; empty where it cannot be read."""
+        """`max_ram_B`, the peak of the resident memory, where it can be read; `overhead_s`, the clock's part."""
         answer = self._ask({"do": "peak", "iterations": iterations})
-        return {"max_ram_B": float(answer["max_ram_B"])} if "max_ram_B" in answer else {}
+        return {name: float(answer[name]) for name in ("max_ram_B", OVERHEAD) if name in answer}
 
     def finish(self) -> dict[str, int]:
         """Let the test go on to its end. Raises `ChildFailed` where it fails there."""
@@ -107,6 +108,7 @@ class Tests:
 
     def __init__(self, name: str, launch: Launch, arguments: Sequence[str], limit_s: float) -> None:
         self._name, self._launch, self._arguments, self._limit_s = name, launch, list(arguments), limit_s
+        self.uncollected: tuple[str, ...] = ()
         self._server: _Collected | None = None
         self._forks = True
         self._seed = 0
@@ -124,6 +126,7 @@ class Tests:
                 f"pytest does not start on the side '{self._name}': {error}.",
                 f"Try it there: {self._launch.python} -m pytest {' '.join(self._arguments)}",
             ) from error
+        self.uncollected = tuple(found["errors"])
         if found["errors"] and not found["tests"]:
             raise UserError(
                 f"pytest can collect nothing on the side '{self._name}': {found['errors'][0]}.",

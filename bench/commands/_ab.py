@@ -110,7 +110,7 @@ def keep_about(store: "Store", run: "Run", found: "Match", base: "Environment", 
     for (name, metric), limit in found.key_limits().items():
         limits.setdefault(name, {})[metric] = limit.share
     about = {"base": told(base), "new": told(new), "labels": found.labels, "limits": limits, "alone": found.alone}
-    store.add_child(run.run, NAME, 0, {_ABOUT: about, "ended": False, "facts": {}})
+    store.add_child(run.run, NAME, 0, {_ABOUT: about, "ended": False, "notes": found.notes, "facts": {}})
 
 
 def ended(store: "Store", run: "Run", **more: Any) -> None:
@@ -123,16 +123,19 @@ def read(store: "Store", run: "Run") -> "tuple[Measured, list[Pair]] | None":
     from bench.ab import pairs
     from reports.paired import Measured, side
 
-    children = store.children(run.run, NAME)
-    if not children:
-        return None
-    kept, about = children[0], children[0][_ABOUT]
-    limits = {(name, metric): Limit(share) for name, own in about["limits"].items() for metric, share in own.items()}
-    measured = Measured(
-        side(about["base"]), side(about["new"]), about["labels"], limits, about["alone"], run.started_at,
-        kept.get("spent_s"), bool(kept["ended"]), kept.get("culprit"), tuple(kept.get("notes", ())),
-    )  # fmt: skip
-    return measured, [pairs.of(each) for each in store.pairs(run.run)]
+    with store.understood(f"What run {run.run} measured"):
+        children = store.children(run.run, NAME)
+        if not children:
+            return None
+        kept, about = children[0], children[0][_ABOUT]
+        limits = {
+            (name, metric): Limit(share) for name, own in about["limits"].items() for metric, share in own.items()
+        }
+        measured = Measured(
+            side(about["base"]), side(about["new"]), about["labels"], limits, about["alone"], run.started_at,
+            kept.get("spent_s"), bool(kept["ended"]), kept.get("culprit"), tuple(kept.get("notes", ())),
+        )  # fmt: skip
+        return measured, [pairs.of(each) for each in store.pairs(run.run)]
 
 
 def comparison(store: "Store", run: "Run", rules: "Rules") -> "Comparison | None":
@@ -157,6 +160,12 @@ def labels(store: "Store", run: "Run") -> dict[str, str]:
     return found
 
 
+def refuse_interpreters(sides: "tuple[Environment, Environment]") -> None:
+    """Raises `UserError` where there are no commits to search."""
+    if any(side.commit is None for side in sides):
+        raise UserError("Only commits can be searched, not interpreters.", "Leave out --bisect.")
+
+
 def culprit(
     sides: "tuple[Environment, Environment]",
     found: "Comparison",
@@ -171,12 +180,12 @@ def culprit(
     from reports import gate_words
 
     base, new = sides
-    if base.commit is None or new.commit is None:
-        raise UserError("Only commits can be searched, not interpreters.", "Leave out --bisect.")
+    assert base.commit is not None
+    assert new.commit is not None
     repository = git.top(asked.folder)
     commits = git.between(repository, base.commit, new.commit)
     if not commits:
-        raise UserError(f"No commit lies between {base.label} and {new.label}.", "Leave out --bisect.")
+        raise UserError(f"No commit lies between {base.label} and {new.label}.", "Give a --base that is older.")
     worst = gate_words.worst_first(each for each in found.findings if each.outcome == "fail")[0]
     only = frozenset(name for name, label in labels.items() if label == worst.benchmark)
 
@@ -189,7 +198,8 @@ def culprit(
 
     answer = first_bad(commits, is_bad)
     told = git.title(repository, answer.commit)
-    return f"{told}, or one of {len(answer.unsure)} before it that do not run" if answer.unsure else told
+    unsure = f"{told}; it may also be an earlier one, since {len(answer.unsure)} before it could not be judged"
+    return unsure if answer.unsure else told
 
 
 def _as_bad(

@@ -14,6 +14,8 @@ from bench.kinds import Duration
 if TYPE_CHECKING:
     from bench.ab.sides import Environment
     from bench.store import Run, Store
+    from reports.comparison import Comparison
+    from reports.paired import Rules
 
 _EPILOG = """
 \b
@@ -97,15 +99,15 @@ def command(subjects: tuple[str, ...], base: str, new: str, bisect: bool, **flag
         _measure.alone(folder),
     ):
         sides = _ab.environment(base, asked, say), _ab.environment(new, asked, say)
+        if bisect:
+            _ab.refuse_interpreters(sides)
         run, stopped = _measured(store, sides, asked, quiet=quiet)
         if run is None:
             return 130
         found = _ab.comparison(store, run, rules)
         assert found is not None
         if bisect and found.outcome == "fail" and not stopped:
-            labels = _ab.labels(store, run)
-            with _experiments.progress("searching for the commit", quiet=quiet) as notify:
-                _ab.ended(store, run, culprit=_ab.culprit(sides, found, labels, asked, rules, notify))
+            stopped = _searched(store, run, sides, found, asked, rules, quiet=quiet)
             found = _ab.comparison(store, run, rules)
             assert found is not None
     code = _gate.finish(found, gate)
@@ -122,6 +124,29 @@ def _seconds(flag: str, text: str) -> float:
         return float(Duration(0.1, 86400).parse(text))
     except ValueError as error:
         raise UserError(f"{flag} {text} {error}", f"Write it such as {flag} 60s.") from error
+
+
+def _searched(
+    store: "Store",
+    run: "Run",
+    sides: "tuple[Environment, Environment]",
+    found: "Comparison",
+    asked: _ab.Asked,
+    rules: "Rules",
+    *,
+    quiet: bool,
+) -> bool:
+    """Search for the commit, and keep it where one is found; whether it was stopped. The answer stands without it."""
+    try:
+        with _experiments.progress("searching for the commit", quiet=quiet) as notify:
+            culprit = _ab.culprit(sides, found, _ab.labels(store, run), asked, rules, notify)
+    except KeyboardInterrupt:
+        return True
+    except UserError as error:
+        click.echo(f"pinchpoint: {error.message}\n  {error.remedy}", err=True)
+    else:
+        _ab.ended(store, run, culprit=culprit)
+    return False
 
 
 def _measured(

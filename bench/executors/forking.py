@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -43,6 +44,8 @@ class Forked:
 
     def _wait(self, timeout: float | None) -> int | None:
         if self._code is None and select.select([self._ended], [], [], timeout)[0]:
+            with contextlib.suppress(ProcessLookupError):  # what it has started and left behind, while it is not reaped
+                os.killpg(self.pid, signal.SIGKILL)
             self._code = self._nursery.reap(self.pid)
             os.close(self._ended)
         return self._code
@@ -124,6 +127,8 @@ class ForkServer:
 
     def reap(self, pid: int) -> int:
         """The exit code of an ended worker; that of SIGKILL where the server died and took it along."""
+        if pid == self._server.pid:  # it has become the worker itself
+            return self._server.wait()
         try:
             return int(self.ask({"do": "reap", "pid": pid})["code"])
         except OSError:

@@ -53,7 +53,8 @@ class Conversation:
 
     def ask(self, request: dict[str, Any] | None, limit_s: float) -> dict[str, Any]:
         """Send `request` (None: only listen) and return the answer. Past `limit_s` seconds the child is killed."""
-        if self._process.poll() is not None:
+        # One that has ended may have said so: whoever only listens hears that first.
+        if request is not None and self._process.poll() is not None:
             raise self._death()
         self._kills = self._oom_kills()
         if request is not None:

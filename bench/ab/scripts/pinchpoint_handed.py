@@ -2,7 +2,8 @@
 
 -> {"ready": true} once the test calls it; then for each line of the parent
 {"do": "block", "iterations": 10}     -> {"samples_ns": [...]}
-{"do": "peak", "iterations": 10}      -> {"max_ram_B": ...} or {"unread": REASON}: the peak over these iterations
+{"do": "peak", "iterations": 10}      -> {"max_ram_B": ...} or {"unread": REASON}: the peak over these iterations;
+                                         {"overhead_s": ...}: how much of an iteration is reading the clock
 {"do": "finish"}                      -> the call returns its result, and the test goes on to its end
 -> {"ended": "passed" | "failed" | "skipped", "said": "...", "extra_info": {NAME: whole number}} at last
 """
@@ -12,8 +13,10 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import inspect
 import json
 import os
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +68,7 @@ class Handed:
     def __call__(self, function: Callable[..., Any], *args: Any, against: object = None, **kwargs: Any) -> Any:
         """Measure the call, and return its result. `against` is for measurements within one process."""
         del against
-        return self._measured(lambda: function(*args, **kwargs))
+        return self._measured(function, lambda: function(*args, **kwargs))
 
     def pedantic(
         self,
@@ -89,7 +92,7 @@ class Handed:
                 teardown(*given[0], **given[1])
 
         around = (before, after) if setup is not None or teardown is not None else None
-        return self._measured(lambda: target(*given[0], **given[1]), around)
+        return self._measured(target, lambda: target(*given[0], **given[1]), around)
 
     def counts(self) -> dict[str, int]:
         """The whole numbers of `extra_info`: what a test counts may be compared exactly."""
@@ -102,10 +105,15 @@ class Handed:
     patch = weave
 
     def _measured(
-        self, step: Callable[[], Any], around: tuple[Callable[[], None], Callable[[], None]] | None = None
+        self,
+        function: Callable[..., Any],
+        step: Callable[[], Any],
+        around: tuple[Callable[[], None], Callable[[], None]] | None = None,
     ) -> Any:
         if self.called:
             raise RuntimeError("The fixture was called twice in one test; call it once.")
+        if inspect.iscoroutinefunction(function):
+            raise TypeError("Calling a coroutine function does none of its work: measure lambda: asyncio.run(work()).")
         self.called = True
         before, after = around or (lambda: None, lambda: None)
 
@@ -125,7 +133,7 @@ class Handed:
             if wish["do"] == "block":
                 self._parent.tell({"samples_ns": block(wish["iterations"])})
             elif wish["do"] == "peak":
-                self._parent.tell(peak(block, wish["iterations"]))
+                self._parent.tell(peak(block, wish["iterations"]) | {"overhead_s": overhead_s()})
             else:
                 break
         before()
@@ -141,6 +149,12 @@ def handed(parent: Parent) -> Handed:
         kinds += (importlib.import_module("pytest_benchmark.fixture").BenchmarkFixture,)
     made: Handed = type("Handed", kinds, {})(parent)
     return made
+
+
+def overhead_s() -> float:
+    """What an iteration that does nothing takes, in seconds."""
+    samples: list[int] = STOPWATCH.time_iterations(lambda: None, 1000)
+    return statistics.median(samples) * 1e-9
 
 
 def peak(block: Callable[[int], object], iterations: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -67,16 +67,16 @@ class Server:
     def pytest_collectreport(self, report: Any) -> None:
         """What cannot be collected is told, not passed over."""
         if report.failed:
-            self.errors.append(f"{report.nodeid}: {last_line(str(report.longrepr))}")
+            self.errors.append(f"{report.nodeid}: {reason(report.longrepr)}")
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: Any) -> bool:
-        """Serve until the parent is gone. Returns True, so that no test is run the usual way."""
+    def pytest_runtestloop(self, session: Any) -> NoReturn:
+        """Serve until the parent is gone, in place of running tests the usual way."""
         tests = {item.nodeid: item for item in session.items if set(FIXTURES) & set(getattr(item, "fixturenames", ()))}
         gc.collect()
         gc.freeze()  # a collection in a child would touch, and so copy, every page that holds an object
         serve(self._channel, self.errors, tests, self._run, forks=threads() <= self._at_rest)
-        return True
+        os._exit(0)  # no report of a session that ran nothing is written
 
     def _run(self, item: Any, descriptors: Sequence[int]) -> None:
         """Run one test, and end without coming back: nothing that pytest does at its end belongs to a measurement."""
@@ -91,7 +91,7 @@ class Server:
             reports = runtestprotocol(item, log=False, nextitem=None)
             unwell = [r for r in reports if r.failed] or [r for r in reports if r.skipped]
             outcome = unwell[0].outcome if unwell else "passed"
-            said = last_line(str(unwell[0].longrepr)) if unwell else ""
+            said = reason(unwell[0].longrepr) if unwell else ""
             with contextlib.suppress(OSError):  # the parent may have heard enough
                 parent.tell({"ended": outcome, "said": said, "extra_info": self._handed.counts()})
             os._exit(0)
@@ -161,11 +161,25 @@ def marked(item: Any) -> dict[str, str | None]:
     return {name: None if given.get(name) is None else str(given[name]) for name in ("limit", "budget")}
 
 
-def last_line(text: str) -> str:
-    """What a traceback says in one line: pytest marks it by an E."""
+def reason(told: object) -> str:
+    """What pytest tells of a failure in one line: of a traceback what it marks by an E, of a skipped test the last of
+    three parts."""
+    return _last_line(str(told[-1] if isinstance(told, tuple) else told))
+
+
+def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line[1:].strip() for line in lines if line.startswith("E ")]
-    return (told[0] if told else lines[-1] if lines else "no reason was given")[:300]
+    traced = [line[1:].strip() for line in lines if line.startswith("E ")]
+    errors = [line for line in lines if "error: " in line.lower()]
+    return (*traced[:1], *errors[-1:], *lines[-1:], "no reason was given")[0][:300]
+
+
+def complaint(code: int) -> str:
+    """Why pytest ended without serving; it wrote that to our output, a file that the parent has opened."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    said = os.pread(1, 1 << 16, 0).decode(errors="replace")
+    return f"pytest ended with exit code {code}: {_last_line(said)}"
 
 
 def die_with_parent() -> None:
@@ -184,14 +198,15 @@ def main() -> None:
     """`pytest_child.py SOCKET ARGUMENT...`: collect these tests and serve."""
     die_with_parent()
     sys.path[0] = str(Path.cwd())  # as `python -m pytest` does, and nothing of ours is found by its short name
-    quieted = [option for name, options in _QUIETED.items() if importlib.util.find_spec(name) for option in options]
+    loaded = [] if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") else filter(importlib.util.find_spec, _QUIETED)
+    quieted = [option for name in loaded for option in _QUIETED[name]]
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         # Our own plugin is not asked for: what stands here takes its place, and an editable install is not seen here.
-        arguments = ["-p", "no:cacheprovider", "-p", "no:pinchpoint", "--capture=no", "-q", *quieted, *sys.argv[2:]]
+        arguments = ["-p", "no:pinchpoint", "--capture=no", "-q", *quieted, *sys.argv[2:]]
         server = Server(channel, threads_at_rest())
         code = int(pytest.main(arguments, plugins=[server]))
-        if code:  # nothing was collected: whoever asks is told
-            serve(channel, server.errors or [f"pytest ended with exit code {code}"], {}, lambda *_: None, forks=True)
+        # Nothing was collected, or it would not have come back: whoever asks is told.
+        serve(channel, server.errors or [complaint(code)], {}, lambda *_: None, forks=True)
 
 
 if __name__ == "__main__":
