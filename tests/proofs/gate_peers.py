@@ -36,7 +36,7 @@ RULES = {
     f"asv continuous {peers.FACTOR}": ("asv", "asv"),
 }
 #: With --quick no run begins later than this.
-_QUICK_S = 200.0
+_QUICK_S = 180.0
 #: A gate and a kind.
 Job = tuple[str, str]
 #: By rule: (alarms, runs) without a change, and with one.
@@ -189,7 +189,7 @@ def prove(quick: bool) -> Outcome:
 def _figure(counts: Counts) -> tuple[float, str]:
     """Our false alarms in %, and those of the peers in the words of the unit."""
     percent = {rule: 100 * alarms[0] / alarms[1] for rule, (alarms, _) in counts.items() if alarms[1]}
-    others = ", ".join(f"{rule.removeprefix('pytest-benchmark ')} {percent[rule]:.0f}" for rule in list(percent)[1:])
+    others = ", ".join(f"{rule.removeprefix('pytest-benchmark ')} {percent[rule]:.3g}" for rule in list(percent)[1:])
     return round(percent[OURS], 1), f"% false alarms (peers: {others})"
 
 
