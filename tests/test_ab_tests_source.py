@@ -1,5 +1,6 @@
 """A side of a user's own tests: what pytest collects is measured in forks, whatever the tests do there."""
 
+import math
 import subprocess
 import tempfile
 import time
@@ -11,6 +12,7 @@ from bench.ab import tests_source
 from bench.errors import UserError
 from bench.executors.forking import Launch
 from bench.executors.local import ChildFailed, Conversation
+from bench.gate import Limit
 
 _TESTS = """
 import os, sys
@@ -22,6 +24,10 @@ def work():
 
 def test_twice(benchmark):
     benchmark(work)
+    benchmark(work)
+
+@pytest.mark.pinchpoint(limit="3%", budget=30)
+def test_limited(benchmark):
     benchmark(work)
 
 def test_never(benchmark):
@@ -159,6 +165,32 @@ def test_threads_that_collecting_starts_forbid_forks_and_an_exit_code_is_told_al
             measured(side, "test_it.py::test_exits")
     finally:
         side.close()
+
+
+@pytest.mark.parametrize(
+    ("marker", "unnamed", "told"),
+    [
+        ({"limit": "fast"}, [], "'fast' has no limit in percent"),
+        ({"limit": 0.05}, [], "'0.05' has no limit in percent"),
+        ({"budget": "-1s"}, [], "is no time"),
+        ({"budget": math.nan}, [], "is no time"),
+        ({"limits": "5%"}, [], "Did you mean 'limit'?"),
+        ({"inconclusive": "maybe"}, [], "neither 'pass' nor 'fail'"),
+        ({}, ["5%"], "without a name"),
+    ],
+)
+def test_a_marker_that_asks_for_nonsense_is_refused_as_the_plugin_does(marker, unnamed, told):
+    with pytest.raises(UserError) as refused:
+        tests_source._benchmark({"id": "test_it.py::test_it", "marker": marker, "unnamed": unnamed})
+    assert told in refused.value.message
+    assert "test_it" in refused.value.message
+
+
+def test_a_marker_gives_a_benchmark_its_own_limit_and_budget(found):
+    own = found["test_these.py::test_limited"]
+    assert (own.limit, own.budget_s) == (Limit(0.03), 30.0)
+    other = found["test_these.py::test_twice"]
+    assert (other.limit, other.budget_s) == (None, None)
 
 
 @pytest.mark.parametrize(
