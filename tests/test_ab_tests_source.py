@@ -15,7 +15,7 @@ from bench.executors.local import ChildFailed, Conversation
 from bench.gate import Limit
 
 _TESTS = """
-import os, sys
+import os, sys, time
 
 import pytest
 
@@ -41,6 +41,11 @@ def test_async(benchmark):
 
 def test_exits(benchmark):
     benchmark(lambda: os._exit(3))
+
+def test_dies_behind_a_fork(benchmark):
+    if os.fork() == 0:
+        time.sleep(600)
+    os._exit(4)
 
 @pytest.mark.skip(reason="not today")
 def test_skipped(benchmark):
@@ -108,6 +113,7 @@ def test_what_cannot_be_collected_is_told_beside_what_can(side, found):
         ("test_never", "never called its fixture"),
         ("test_async", "asyncio.run"),
         ("test_exits", "exit code 3"),
+        ("test_dies_behind_a_fork", "exit code 4"),
         ("test_skipped", "the test was skipped: Skipped: not today"),
     ],
 )
