@@ -58,6 +58,9 @@ def test_elsewhere(benchmark, tmp_path):
 def test_prints(benchmark):
     benchmark(lambda: print("x" * 100_000))
 
+def test_keyword(benchmark):
+    assert benchmark(lambda function: function, function=3) == 3
+
 def test_set_up(benchmark):
     benchmark.pedantic(lambda n: sum(range(n)), setup=lambda: ((100,), {}), rounds=3)
 
@@ -135,7 +138,7 @@ def test_the_last_words_of_a_process_that_has_ended_are_heard():
         conversation.kill()
 
 
-@pytest.mark.parametrize("test", ["test_elsewhere", "test_prints", "test_set_up"])
+@pytest.mark.parametrize("test", ["test_elsewhere", "test_prints", "test_set_up", "test_keyword"])
 def test_what_a_test_does_to_its_process_disturbs_nothing(side, found, test):
     readings, _ = measured(side, f"test_these.py::{test}")
     assert readings["overhead_s"] > 0
