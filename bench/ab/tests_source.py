@@ -25,8 +25,8 @@ _LEAD_IN_S, _NO_LEAD_IN_S = 0.005, 0.2
 class _Collected(ForkServer):
     """A process that has collected the tests."""
 
-    def __init__(self, launch: Launch, arguments: Sequence[str]) -> None:
-        super().__init__(launch, [str(_SCRIPT), self.SOCKET, *arguments])
+    def __init__(self, launch: Launch, arguments: Sequence[str], limit_s: float) -> None:
+        super().__init__(launch, [str(_SCRIPT), self.SOCKET, *arguments], limit_s)
 
     def listed(self) -> dict[str, Any]:
         """What it found: `tests`, `errors`, and whether it `forks`. Raises OSError where it is gone."""
@@ -167,7 +167,7 @@ class Tests:
             self._server = self._collecting()
 
     def _collecting(self) -> _Collected:
-        return _Collected(alike(self._launch, self._seed), self._arguments)
+        return _Collected(alike(self._launch, self._seed), self._arguments, self._limit_s)
 
     def close(self) -> None:
         """End the process that has collected, and with it every measurement that is left."""
