@@ -84,6 +84,7 @@ class Pinchpoint:
     def __call__(
         self,
         function: Callable[..., Returned],
+        /,
         *args: Any,
         against: Callable[..., object] | None = None,
         **kwargs: Any,

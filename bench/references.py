@@ -19,6 +19,8 @@ from model import plugins
 _MOST_PAST = 20
 #: So many runs are named where none was found; a store may hold hundreds.
 _MOST_NAMED = 5
+#: A commit is told by this many digits at least, as git does.
+_SHORTEST_COMMIT = 4
 _SQLITE = b"SQLite format 3\0"
 _FORMS = "latest, last:N, a run id, a git commit, a tag or branch, or a baseline"
 
@@ -59,6 +61,13 @@ def find(text: str, store: str, but: Collection[str] = ()) -> Reference:
     with open_store(where) as opened:
         baselines = {each.name: each.run for each in opened.baselines()}
         return _chosen(text, where, _runs_of_store(opened), baselines, what, but)
+
+
+def run_of(store: Store, what: str) -> Run:
+    """The one run of an open store that WHAT names, as `find` has it. Raises `UserError`, with the nearest names."""
+    kept = _measured(store.where, _runs_of_store(store))
+    chosen = _one(store.where, kept, {each.name: each.run for each in store.baselines()}, what)
+    return next(run for run in store.runs() if run.run == chosen.run)
 
 
 def _split(text: str, store: str) -> tuple[str, str]:
@@ -132,8 +141,7 @@ def _records(path: Path) -> list[Record]:
 def _chosen(
     text: str, where: str, kept: list[_Kept], baselines: dict[str, str], what: str, but: Collection[str]
 ) -> Reference:
-    if not kept:
-        raise UserError(f"Nothing was measured in {where} yet.", "Measure first: pinchpoint sweep.")
+    kept = _measured(where, kept)
     window = re.fullmatch(r"last:(\d{1,6})", what)
     if what.startswith("last:") and (window is None or not int(window[1])):
         raise UserError(f"'{what}' is no window of runs.", "Say how many of the newest runs, such as last:5.")
@@ -145,6 +153,12 @@ def _chosen(
     past = tuple(record for each in earlier if each.points & chosen[-1].points for record in each.read())
     records = tuple(record for each in chosen for record in each.read())
     return Reference(text, records, tuple(each.run for each in chosen), past)
+
+
+def _measured(where: str, kept: list[_Kept]) -> list[_Kept]:
+    if not kept:
+        raise UserError(f"Nothing was measured in {where} yet.", "Measure first: pinchpoint sweep.")
+    return kept
 
 
 def _window(kept: Sequence[_Kept], number: int, but: Collection[str]) -> list[_Kept]:
@@ -170,13 +184,19 @@ def _one(where: str, kept: Sequence[_Kept], baselines: dict[str, str], what: str
     if what in by_run:
         return by_run[what]
     begun = [each for each in kept if each.run.startswith(what)]
-    commits = [each for each in kept if len(what) >= 4 and each.commit and each.commit.startswith(what)]
+    commits = [each for each in kept if _is_commit(each, what)]
     if len(begun) > 1 and not commits:
         shown = ", ".join(each.run for each in begun[-_MOST_NAMED:])
         raise UserError(f"'{what}' is the beginning of {len(begun)} runs.", f"Give more of it: {shown}.")
     if begun or commits:
         return (commits or begun)[-1]
     return _of_git(where, kept, baselines, what)
+
+
+def _is_commit(kept: _Kept, what: str) -> bool:
+    """A commit is kept with 12 digits; a user may give 4 of them, or all 40."""
+    own = (kept.commit or "").removesuffix("-dirty")
+    return bool(own) and len(what) >= _SHORTEST_COMMIT and (own.startswith(what) or what.startswith(own))
 
 
 def _of_git(where: str, kept: Sequence[_Kept], baselines: dict[str, str], what: str) -> _Kept:
@@ -190,7 +210,7 @@ def _of_git(where: str, kept: Sequence[_Kept], baselines: dict[str, str], what: 
             f"Name {_FORMS}. Its newest runs: {runs_named}"
             + (f"; baselines: {', '.join(list(baselines)[:_MOST_NAMED])}." if baselines else "."),
         )
-    found = [each for each in kept if each.commit and commit.startswith(each.commit.removesuffix("-dirty"))]
+    found = [each for each in kept if _is_commit(each, commit)]
     if not found:
         raise UserError(
             f"'{what}' is commit {commit[:12]}, of which {where} has no run.",

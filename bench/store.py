@@ -141,7 +141,7 @@ class Store:
         except DatabaseError as error:
             raise UserError(
                 f"The store {self.where} could not be written: {error.orig}.",
-                "Free some space or choose another --output-dir; what was measured is kept, go on with --resume.",
+                "Free some space or choose another --output-dir. What was measured is kept; sweeps can --resume.",
             ) from error
 
     @contextmanager

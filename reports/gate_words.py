@@ -248,5 +248,6 @@ def remedy(comparison: Comparison) -> str:
     if comparison.outcome == "inconclusive":
         told = [each.resolved for each in comparison.findings if each.outcome == "inconclusive" and each.resolved]
         resolution = f" This run could tell changes of about {share(max(told))}." if told else ""
-        return f"Give it more time (--budget), a quieter machine, or a wider limit.{resolution}"
+        first = "Give it more time (--budget)" if comparison.how == "ab" else "Compare in turns (pinchpoint ab)"
+        return f"{first}, a quieter machine, or a wider limit.{resolution}"
     return ""

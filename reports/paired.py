@@ -72,7 +72,7 @@ def comparison(measured: Measured, pairs: Sequence[Pair], rules: Rules) -> Compa
             keys = [key for key in {**measured.limits, **shown} if key[0] == name]
             findings += [_finding(label, key, decisions.get(key), measured, own) for key in keys]
             findings += _counted(label, own, rules)
-    notes = (*measured.notes, *_too_short(measured.labels, pairs))
+    notes = (*measured.notes, *_mishaps(measured.labels, pairs), *_too_short(measured.labels, pairs))
     notes = notes if measured.ended else (*notes, "It was stopped before its end.")
     return Comparison(
         measured.base, measured.new, tuple(findings), "ab", notes=notes, started_at=measured.started_at,
@@ -120,6 +120,23 @@ def _finding(label: str, key: Key, decision: Decision | None, measured: Measured
     )
 
 
+def _mishaps(names: Mapping[str, str], pairs: Sequence[Pair]) -> list[str]:
+    """What is said of benchmarks that ran in most pairs and failed in some: whatever their times are, it matters."""
+    found: list[str] = []
+    for name, label in names.items():
+        own = [pair for pair in pairs if pair.benchmark == name]
+        failed = [pair for pair in own if not pair.usable]
+        if failed and 2 * len(failed) < len(own):
+            told = labels.plain(f"{label} failed in {len(failed)} of {len(own)} pairs: {_why(failed[-1])}")
+            found.append(f"{told.rstrip('.')}.")
+    return found
+
+
+def _why(pair: Pair) -> str:
+    """How a pair failed that did; of two reasons that of the new side."""
+    return pair.new.failed or pair.base.failed or ""
+
+
 def _too_short(names: Mapping[str, str], pairs: Sequence[Pair]) -> list[str]:
     """What is said of benchmarks of whose time the clock is a part."""
     found: dict[str, float] = {}
@@ -148,8 +165,7 @@ def _open(found: Estimate, limit: Limit | None) -> str:
 def _reason(code: str, found: Estimate, limit: Limit | None, pairs: Sequence[Pair]) -> str:
     """The code in words; where the answer is open, with what could be told and what it would take."""
     if code == "given_up":
-        last = next(pair for pair in reversed(pairs) if not pair.usable)
-        return f"{CODES[code]} ({last.new.failed or last.base.failed})"
+        return f"{CODES[code]} ({_why(next(pair for pair in reversed(pairs) if not pair.usable))})"
     if limit is None or code not in {"time_cap", "unresolvable", "between", "few_pairs"}:
         return CODES[code]
     counted = labels.count(found.pairs, "pair")

@@ -137,6 +137,7 @@ def test_points_of_a_sweep_are_compared_with_their_exact_counts(pinchpoint, monk
         (["--base", "v1", LOAD, "--python", "/no/python"], "does not run"),
         (["--base", "v1", LOAD, "--budget", "soon"], "--budget soon is no time"),
         ([LOAD], "--base"),
+        (["--base", sys.executable, "--new", sys.executable, LOAD, "--bisect"], "Only commits can be searched"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_sentence(ab, arguments, told):

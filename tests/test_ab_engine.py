@@ -170,6 +170,7 @@ def test_a_side_that_fails_now_and_then_is_given_up_and_the_reason_is_told():
     comparison = told(found, kept)
     assert (comparison.findings[0].code, comparison.exit_code()) == ("given_up", 3)
     assert "the port is in use" in comparison.findings[0].reason
+    assert comparison.notes == ("the step failed in 2 of 9 pairs: crashed: the port is in use.",)
 
 
 def test_what_a_side_could_not_collect_is_told():

@@ -46,6 +46,13 @@ def test_a_repository_without_commits_has_no_revision(tmp_path):
         sides.environment("main", tmp_path)
 
 
+def test_a_repository_of_another_user_is_not_called_none(repository, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(UserError, match="another user's repository") as told:
+        sides.environment("v1", repository.folder)
+    assert "safe.directory" in told.value.remedy
+
+
 def test_a_folder_that_a_side_lacks_is_told(repository):
     new = repository.folder / "untracked"
     new.mkdir(exist_ok=True)

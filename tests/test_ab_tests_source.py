@@ -1,5 +1,6 @@
 """A side of a user's own tests: what pytest collects is measured in forks, whatever the tests do there."""
 
+import math
 import subprocess
 import tempfile
 import time
@@ -11,9 +12,10 @@ from bench.ab import tests_source
 from bench.errors import UserError
 from bench.executors.forking import Launch
 from bench.executors.local import ChildFailed, Conversation
+from bench.gate import Limit
 
 _TESTS = """
-import os, sys
+import os, sys, time
 
 import pytest
 
@@ -22,6 +24,10 @@ def work():
 
 def test_twice(benchmark):
     benchmark(work)
+    benchmark(work)
+
+@pytest.mark.pinchpoint(limit="3%", budget=30)
+def test_limited(benchmark):
     benchmark(work)
 
 def test_never(benchmark):
@@ -36,6 +42,11 @@ def test_async(benchmark):
 def test_exits(benchmark):
     benchmark(lambda: os._exit(3))
 
+def test_dies_behind_a_fork(benchmark):
+    if os.fork() == 0:
+        time.sleep(600)
+    os._exit(4)
+
 @pytest.mark.skip(reason="not today")
 def test_skipped(benchmark):
     benchmark(work)
@@ -46,6 +57,9 @@ def test_elsewhere(benchmark, tmp_path):
 
 def test_prints(benchmark):
     benchmark(lambda: print("x" * 100_000))
+
+def test_keyword(benchmark):
+    assert benchmark(lambda function: function, function=3) == 3
 
 def test_set_up(benchmark):
     benchmark.pedantic(lambda n: sum(range(n)), setup=lambda: ((100,), {}), rounds=3)
@@ -102,6 +116,7 @@ def test_what_cannot_be_collected_is_told_beside_what_can(side, found):
         ("test_never", "never called its fixture"),
         ("test_async", "asyncio.run"),
         ("test_exits", "exit code 3"),
+        ("test_dies_behind_a_fork", "exit code 4"),
         ("test_skipped", "the test was skipped: Skipped: not today"),
     ],
 )
@@ -123,7 +138,7 @@ def test_the_last_words_of_a_process_that_has_ended_are_heard():
         conversation.kill()
 
 
-@pytest.mark.parametrize("test", ["test_elsewhere", "test_prints", "test_set_up"])
+@pytest.mark.parametrize("test", ["test_elsewhere", "test_prints", "test_set_up", "test_keyword"])
 def test_what_a_test_does_to_its_process_disturbs_nothing(side, found, test):
     readings, _ = measured(side, f"test_these.py::{test}")
     assert readings["overhead_s"] > 0
@@ -159,6 +174,32 @@ def test_threads_that_collecting_starts_forbid_forks_and_an_exit_code_is_told_al
             measured(side, "test_it.py::test_exits")
     finally:
         side.close()
+
+
+@pytest.mark.parametrize(
+    ("marker", "unnamed", "told"),
+    [
+        ({"limit": "fast"}, [], "'fast' has no limit in percent"),
+        ({"limit": 0.05}, [], "'0.05' has no limit in percent"),
+        ({"budget": "-1s"}, [], "is no time"),
+        ({"budget": math.nan}, [], "is no time"),
+        ({"limits": "5%"}, [], "Did you mean 'limit'?"),
+        ({"inconclusive": "maybe"}, [], "neither 'pass' nor 'fail'"),
+        ({}, ["5%"], "without a name"),
+    ],
+)
+def test_a_marker_that_asks_for_nonsense_is_refused_as_the_plugin_does(marker, unnamed, told):
+    with pytest.raises(UserError) as refused:
+        tests_source._benchmark({"id": "test_it.py::test_it", "marker": marker, "unnamed": unnamed})
+    assert told in refused.value.message
+    assert "test_it" in refused.value.message
+
+
+def test_a_marker_gives_a_benchmark_its_own_limit_and_budget(found):
+    own = found["test_these.py::test_limited"]
+    assert (own.limit, own.budget_s) == (Limit(0.03), 30.0)
+    other = found["test_these.py::test_twice"]
+    assert (other.limit, other.budget_s) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_a_store_without_names_lists_none(pinchpoint, store):
         (["set", "x" * 101], "is no name for a baseline"),
         (["set", ""], "is no name for a baseline"),
         (["set", "x", "--run", "20260116-030405-0011"], "Did you mean '20260116-030405-0010'"),
-        (["set", "x", "--run", "202601"], "has no run or commit '202601'"),
+        (["set", "x", "--run", "202601"], "'202601' is the beginning of 16 runs"),
         (["show", "mian"], "Did you mean 'main'"),
         (["remove", "none"], "has no baseline 'none'"),
     ],
@@ -195,4 +195,4 @@ def test_a_store_without_runs_gives_no_baseline(pinchpoint, tmp_path):
     open_store(str(tmp_path / "empty"), create=True).close()
     code, _, err = pinchpoint("baseline", "set", "main", tmp_path / "empty")
     assert code == 2
-    assert "no measured run" in err
+    assert "Nothing was measured" in err

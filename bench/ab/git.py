@@ -29,10 +29,13 @@ def run(folder: Path, *arguments: str) -> str:
 
 
 def top(folder: Path) -> Path:
-    """The root of the repository that `folder` is in. Raises `UserError` where it is in none."""
+    """The root of the repository that `folder` is in. Raises `UserError` where it is in none, or is someone else's."""
     try:
         return Path(run(folder, "rev-parse", "--show-toplevel"))
     except UserError as error:
+        if "safe.directory" in error.message:  # a checkout that a container's root did not make
+            remedy = f"Where you do, say so: git config --global --add safe.directory {folder}"
+            raise UserError(f"{folder} is another user's repository, which git does not trust.", remedy) from error
         raise UserError(
             f"{folder} is in no git repository.",
             "Change into one, or give --base and --new the paths of two interpreters.",

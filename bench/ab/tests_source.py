@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import limits
+from bench import pytest_marker
 from bench.ab.layout import alike
 from bench.ab.pairs import OVERHEAD
 from bench.ab.source import MOST_ITERATIONS, Benchmark
 from bench.errors import UserError
 from bench.executors.forking import ForkServer, Launch
 from bench.executors.local import ChildFailed, Conversation
-from bench.kinds import Duration
 from bench.warmup import warm_up
 
 _SCRIPT = Path(__file__).parent / "scripts" / "pytest_child.py"
-_BUDGET = Duration(0.1, 3600)
 #: Before each block the work runs untimed for so long: caches are warm again after the other side's turn. Work whose
 #: iterations take longer than the second figure does without.
 _LEAD_IN_S, _NO_LEAD_IN_S = 0.005, 0.2
@@ -27,8 +25,8 @@ _LEAD_IN_S, _NO_LEAD_IN_S = 0.005, 0.2
 class _Collected(ForkServer):
     """A process that has collected the tests."""
 
-    def __init__(self, launch: Launch, arguments: Sequence[str]) -> None:
-        super().__init__(launch, [str(_SCRIPT), self.SOCKET, *arguments])
+    def __init__(self, launch: Launch, arguments: Sequence[str], limit_s: float) -> None:
+        super().__init__(launch, [str(_SCRIPT), self.SOCKET, *arguments], limit_s)
 
     def listed(self) -> dict[str, Any]:
         """What it found: `tests`, `errors`, and whether it `forks`. Raises OSError where it is gone."""
@@ -169,7 +167,7 @@ class Tests:
             self._server = self._collecting()
 
     def _collecting(self) -> _Collected:
-        return _Collected(alike(self._launch, self._seed), self._arguments)
+        return _Collected(alike(self._launch, self._seed), self._arguments, self._limit_s)
 
     def close(self) -> None:
         """End the process that has collected, and with it every measurement that is left."""
@@ -182,12 +180,8 @@ class Tests:
 
 
 def _benchmark(listed: dict[str, Any]) -> Benchmark:
-    name = listed["id"]
-    try:
-        limit = None if listed["limit"] is None else limits.limit(listed["limit"])
-        budget_s = None if listed["budget"] is None else float(_BUDGET.parse(listed["budget"]))
-    except UserError as error:
-        raise UserError(f"The marker of {name}: {error.message}", error.remedy) from error
-    except ValueError as error:
-        raise UserError(f"The marker of {name}: its budget {error}", "Write it such as budget='30s'.") from error
-    return Benchmark(name, name, limit, budget_s)
+    name, given = listed["id"], listed["marker"]
+    asked = pytest_marker.read(given, name, listed["unnamed"])
+    return Benchmark(
+        name, name, asked.limit if "limit" in given else None, asked.budget_s if "budget" in given else None
+    )

@@ -121,7 +121,7 @@ def _refusal(point: Point, inputs: Inputs) -> str | None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Two sweeps into one folder would disturb each other's times: the second is refused."""
+    """Two measurements into one folder would disturb each other's times: the second is refused."""
     from filelock import FileLock, Timeout
 
     try:
@@ -129,7 +129,7 @@ def alone(folder: Path) -> Iterator[None]:
             yield
     except Timeout:
         raise UserError(
-            f"Another sweep is writing to {folder}.", "Wait for it, or give this one another --output-dir."
+            f"Another measurement is writing to {folder}.", "Wait for it, or give this one another --output-dir."
         ) from None
 
 

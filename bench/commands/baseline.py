@@ -32,17 +32,24 @@ def command() -> None:
 @command.command("set")
 @click.argument("name")
 @_store
-@click.option("--run", "asked", default="latest", show_default=True, metavar="latest|RUN|COMMIT", help="which run")
+@click.option(
+    "--run",
+    "asked",
+    default="latest",
+    show_default=True,
+    metavar="RUN",
+    help="an id, a commit, a tag, a branch or a name",
+)
 def set_(name: str, store: str, asked: str) -> int:
     """Give a run the NAME, in place of the run that had it."""
-    from bench import assembly, baselines
+    from bench import assembly, baselines, references
     from bench.opening import open_store
     from bench.store import Baseline
 
     baselines.check_name(name)
     with open_store(store) as opened:
         before = {baseline.name: baseline.run for baseline in opened.baselines()}.get(name)
-        run = baselines.run_of(opened, asked)
+        run = references.run_of(opened, asked)
         opened.set_baseline(Baseline(name, run.run, assembly.now()))
     moved = f", before {before}" if before not in (None, run.run) else ""
     click.echo(f"{name} is run {run.run}{_commit(run)}{moved}.")

@@ -81,15 +81,16 @@ class ForkServer:
     """A process that forks others on request. Close it when no more are wanted; it dies with its parent, and they
     with it.
 
-    `arguments` are those of the interpreter; the number of its end of the socket takes the place of `SOCKET`.
+    `arguments` are those of the interpreter; the number of its end of the socket takes the place of `SOCKET`. It may
+    take `limit_s` to answer, and never less than importing does.
     """
 
     SOCKET = "SOCKET"
 
-    def __init__(self, launch: Launch, arguments: Sequence[str]) -> None:
+    def __init__(self, launch: Launch, arguments: Sequence[str], limit_s: float = _START_S) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._channel.settimeout(_START_S)
+        self._channel.settimeout(max(limit_s, _START_S))
         with theirs:
             number = str(theirs.fileno())
             self._server = launch.start(

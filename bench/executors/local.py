@@ -20,6 +20,9 @@ from bench.record import Status
 #: A child that was asked to end gets this long before it is killed.
 _GRACE_S = 5.0
 
+#: A child that has ended may have left the pipe to one of its own, and then no end of file tells: it is looked for.
+_LOOK_S = 1.0
+
 #: The tracker runs one iteration of at most a second, some twenty times as slowly.
 _TRACK_S = 60.0
 
@@ -72,8 +75,12 @@ class Conversation:
     def _line(self, limit_s: float) -> bytes:
         ends = time.monotonic() + limit_s
         while b"\n" not in self._received:
-            ready, _, _ = select.select([self._stdout], [], [], max(ends - time.monotonic(), 0))
-            if not ready:
+            left_s = max(ends - time.monotonic(), 0)
+            if not self._readable(min(left_s, _LOOK_S)):
+                if self._process.poll() is not None and not self._readable(0):
+                    raise self._death()
+                if left_s > _LOOK_S:
+                    continue
                 self.kill()
                 raise ChildFailed("timeout", f"it gave no answer within {limit_s:.3g} s")
             piece = os.read(self._stdout, 1 << 16)
@@ -82,6 +89,9 @@ class Conversation:
             self._received += piece
         line, _, self._received = self._received.partition(b"\n")
         return line
+
+    def _readable(self, within_s: float) -> bool:
+        return bool(select.select([self._stdout], [], [], within_s)[0])
 
     @property
     def _stdin(self) -> int:

@@ -65,7 +65,7 @@ class Handed:
         self.extra_info: dict[str, Any] = {}
         self.group = self.name = self.param = self.params = self.stats = None
 
-    def __call__(self, function: Callable[..., Any], *args: Any, against: object = None, **kwargs: Any) -> Any:
+    def __call__(self, function: Callable[..., Any], /, *args: Any, against: object = None, **kwargs: Any) -> Any:
         """Measure the call, and return its result. `against` is for measurements within one process."""
         del against
         return self._measured(function, lambda: function(*args, **kwargs))

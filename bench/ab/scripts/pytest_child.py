@@ -3,7 +3,7 @@
 It is started by path with the interpreter of a side, which need not have pinchpoint. It collects the tests once, and
 then forks a process for each measurement (or becomes it, where threads forbid a fork). It answers on a socket:
 
-    {"do": "list"}, with a file: {"tests": [{"id", "limit", "budget"}, ...], "errors": [...], "forks": true} -> {}
+    {"do": "list"}, with a file: {"tests": [{"id", "marker", "unnamed"}, ...], "errors": [...], "forks": true} -> {}
     {"do": "fork", "test": ID}, with the child's stdin, stdout and stderr    -> {"pid": 123}
     {"do": "become", "test": ID}, with the same -> {"pid": its own}: it runs the test itself, and ends
     {"do": "reap", "pid": 123}            -> {"code": 0}
@@ -154,11 +154,13 @@ def threads_at_rest() -> int:
     return threads()
 
 
-def marked(item: Any) -> dict[str, str | None]:
-    """What the marker `pinchpoint` asks for, as the user wrote it."""
+def marked(item: Any) -> dict[str, Any]:
+    """What the marker `pinchpoint` asks for, as the user wrote it: the parent reads it, and refuses what is wrong."""
     mark = item.get_closest_marker("pinchpoint")
-    given = dict(mark.kwargs) if mark else {}
-    return {name: None if given.get(name) is None else str(given[name]) for name in ("limit", "budget")}
+    if mark is None:
+        return {"marker": {}, "unnamed": []}
+    plain = {name: each if isinstance(each, (str, int, float)) else repr(each) for name, each in mark.kwargs.items()}
+    return {"marker": plain, "unnamed": [str(each) for each in mark.args]}
 
 
 def reason(told: object) -> str:
