@@ -29,14 +29,14 @@ _REMEDIES = {
     "exact_more": "Where it is meant: --allow-more {metric}, or make the new run the baseline.",
 }
 #: Where the sides were measured in turns, other things help.
-_MORE_TIME = "Give it more time (--budget), or a quieter machine."
+_MORE_TIME = "Give it more time, or a quieter machine."
 _IN_TURNS_REMEDIES = {
     "above_margin": "Where the cost is meant, raise the limit.",
     "between": _MORE_TIME,
     "time_cap": _MORE_TIME,
     "few_pairs": _MORE_TIME,
     "given_up": "Mend the test: it must pass each time.",
-    "unresolvable": "Give it more time (--budget), a quieter machine, or a wider limit.",
+    "unresolvable": "Give it more time, a quieter machine, or a wider limit.",
     "new_fails": "Run it there to see why.",
     "no_reading": "Leave out its limit, or compare two sweeps: pinchpoint compare.",
     "exact_more": "Where it is meant: --allow-more {metric}.",

@@ -12,6 +12,7 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,12 @@ class Trace:
     swapped: bool = False
     ours: bool = True
 
-    @property
+    @cached_property
+    def centre(self) -> float:
+        """The middle of all pairs: what the two sides of the trace differ by, if anything."""
+        return 0.0 if self.swapped else float(np.median([np.median(pair) for pair in self.pairs]))
+
+    @cached_property
     def pairs(self) -> list[np.ndarray]:
         """Those of all runs."""
         return [pair for run in self.runs for pair in run]
@@ -97,7 +103,8 @@ def drawn(trace: Trace, noise: float, random: np.random.Generator, change: float
     taken = [pairs[place] for place in random.integers(len(pairs), size=PAIRS)]
     values = np.array([np.median(pair[random.integers(len(pair), size=len(pair))]) for pair in taken])
     signs = random.choice((-1, 1), size=PAIRS if trace.swapped else 1)
-    found: list[float] = (values * noise * signs + math.log1p(change)).tolist()
+    spread_out = trace.centre + noise * (values - trace.centre)  # what the sides differ by on average is no noise
+    found: list[float] = (spread_out * signs + math.log1p(change)).tolist()
     return found
 
 

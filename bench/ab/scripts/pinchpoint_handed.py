@@ -95,7 +95,7 @@ class Handed:
         return self._measured(target, lambda: target(*given[0], **given[1]), around)
 
     def counts(self) -> dict[str, int]:
-        """The whole numbers of `extra_info`: what a test counts may be compared exactly."""
+        """The whole numbers of `extra_info`, which are kept with the times: what a test counted tells what it did."""
         return {str(name): value for name, value in self.extra_info.items() if type(value) is int}
 
     def weave(self, *_: Any, **__: Any) -> None:
