@@ -196,7 +196,7 @@ def test_a_second_sweep_into_the_same_folder_is_refused(pinchpoint, tmp_path, sm
     with FileLock(tmp_path / "out" / ".lock"):
         code, _, err = pinchpoint("run", "--output-dir", tmp_path / "out", *small_flags)
     assert code == 2
-    assert "Another sweep" in err
+    assert "Another measurement" in err
 
 
 def test_export_writes_one_complete_record_a_line_without_host_names(pinchpoint, results):
