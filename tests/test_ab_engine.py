@@ -126,6 +126,15 @@ def test_every_pair_of_a_benchmark_is_of_a_fresh_start_with_the_same_seed_for_bo
     assert seeds["base"] == seeds["new"]
 
 
+def test_two_measurements_share_neither_their_turns_nor_their_seeds_for_hashes():
+    def seeds():
+        log = []
+        Match(Scripted("base", {"step": 1.0}, log=log), Scripted("new", {"step": 1.0}, log=log), FIVE).run()
+        return [what for _, what in log if what.startswith("renew")]
+
+    assert not set(seeds()) & set(seeds())
+
+
 def test_no_process_is_left_and_both_sides_are_closed():
     found, _ = match({"step": 1.0, "load": 2.0}, {"step": 1.0, "load": 2.0})
     found.run()

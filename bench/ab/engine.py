@@ -8,6 +8,7 @@ kept before the next one is begun.
 
 import math
 import random
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -52,7 +53,8 @@ class Match:
     """The measurement of two sides. `run` ends when every answer is clear or the time is up.
 
     `limits` are those of all benchmarks, by metric; one's own limit of time wins. `keep` is called with each pair as it
-    is measured. `budget_s` is per benchmark; what one does not need, the others may use.
+    is measured. `budget_s` is per benchmark; what one does not need, the others may use. `seed` decides on all turns and
+    on the seeds for hashes; without one, every match draws its own.
     """
 
     base: Source
@@ -61,7 +63,7 @@ class Match:
     keep: Callable[[dict[str, Any]], None] = lambda _: None
     budget_s: float = 60.0
     notify: Notify = lambda *_: None
-    seed: str = ""
+    seed: str = field(default_factory=lambda: secrets.token_hex(8))
     only: frozenset[str] | None = None
     looks: tuple[int, ...] = gate.LOOKS
 
