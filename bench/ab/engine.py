@@ -53,8 +53,8 @@ class Match:
     """The measurement of two sides. `run` ends when every answer is clear or the time is up.
 
     `limits` are those of all benchmarks, by metric; one's own limit of time wins. `keep` is called with each pair as it
-    is measured. `budget_s` is per benchmark; what one does not need, the others may use. `seed` decides on all turns and
-    on the seeds for hashes; without one, every match draws its own.
+    is measured. `budget_s` is per benchmark; what one does not need, the others may use. `seed` decides on all turns
+    and on the seeds for hashes; without one, every match draws its own.
     """
 
     base: Source
