@@ -73,6 +73,12 @@ def test_an_open_answer_says_what_the_run_could_tell():
     assert "This run could tell changes of about 6.1 %." in words(build(undecided()))
 
 
+def test_an_open_answer_without_bounds_is_not_told_by_bounds():
+    said = words(build(undecided(low=None, high=None)))
+    assert "too little for any bound" in said
+    assert "bounds still reach" not in said
+
+
 def test_the_culprit_is_named_where_the_search_found_it():
     assert "The first bad commit is 0badc0de." in words(build(slower(), culprit="0badc0de"))
 

@@ -45,6 +45,9 @@ def _cause(comparison: Comparison) -> str:
     if comparison.refused is not None:
         return "Figures of different machines or versions differ for reasons that have nothing to do with the change."
     if comparison.outcome == "inconclusive":
+        open_ = [each for each in comparison.findings if each.outcome == "inconclusive"]
+        if all(each.low is None for each in open_):
+            return "What was measured is too little for any bound: the reason stands beside each figure."
         return "The bounds still reach from the margin to the limit, so neither a regression nor its absence is shown."
     if any(each.outcome == "fail" and each.low is not None for each in comparison.findings):
         chance = f"chance does that in {100 * ALPHA:g} % of runs at most"
