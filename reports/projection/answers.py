@@ -26,7 +26,7 @@ Confidence = Literal["measured", "interpolated", "extrapolated", "bounds"]
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """An uncertain quantity. A bound (`at_most`, `at_least`) is what physics allows, and no estimate: it has one draw."""
+    """An uncertain quantity; or what physics allows and no estimate: `at_most` and `at_least` have one draw."""
 
     draws: Draws
     unit: str
@@ -218,7 +218,7 @@ class Lever:
 
 @dataclass(frozen=True)
 class Answer:
-    """Options, best first by `criterion` (`cost` where prices are known, else `speed`), and what could not be answered."""
+    """Options, best first by `criterion`, and what could not be answered; `notes` concern all of them."""
 
     workload: Workload
     assumptions: Assumptions
