@@ -1,10 +1,12 @@
-"""Which device of the catalogue a machine has, and what its datasheet promises beside what was measured."""
+"""Which device a machine has, or a user names; and what its datasheet promises beside what was measured."""
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from bench import units
+from bench.errors import UserError
 from bench.record import Metric
 from reports.datasheets import Catalogue, Device, Group, Link, Memory, Peaks, Power, Standing
 
@@ -13,6 +15,12 @@ from reports.datasheets import Catalogue, Device, Group, Link, Memory, Peaks, Po
 LEAST_MEMORY, MOST_MEMORY = 0.9, 1.02
 #: Two power limits that differ by less are the same: they are set in whole watts.
 SAME_POWER = 0.02
+
+#: A power limit above the datasheet's by more than this half is a mistake, not a setting.
+MOST_POWER = 1.5
+#: How many names an error lists.
+_LISTED = 8
+_WITH_LIMIT = re.compile(r"(?P<name>.+?)\s*@\s*(?P<limit>\S+?)\s*W", re.IGNORECASE)
 
 #: What /proc/cpuinfo, or Python in its absence, says where it does not know the model.
 _ARCHITECTURES = frozenset(("", "x86_64", "amd64", "i386", "i686", "aarch64", "arm64", "arm", "ppc64le", "riscv64"))
@@ -36,6 +44,30 @@ class Promise:
     share: float | None
     standing: Standing
     sources: tuple[str, ...]
+
+
+def named(catalogue: Catalogue, text: str) -> Device:
+    """The device that a user names: by its whole name, else by words of it, in any case.
+
+    Of devices that have all the words, it is the one with the fewest words beside them (`4090` is not the 4090 D).
+    `NAME@330W` is the device with that power limit in W. Raises `UserError` with the nearest names where it is none or
+    cannot be told, and for a limit that is not above zero or more than 1.5 times the datasheet's.
+    """
+    exact = [each for each in catalogue.device if each.name == text]
+    limited = None if exact else _WITH_LIMIT.fullmatch(text.strip())
+    if limited is not None:
+        return _limited(named(catalogue, limited["name"]), limited["limit"])
+    for words in (_whole_words, _letters_and_digits):
+        found = exact or _with_words(catalogue, text, words)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = [each.name for each in found[:_LISTED]]
+            raise UserError(f"'{text}' can be {' or '.join(names)}.", "Give more words of its name.")
+    near = difflib.get_close_matches(_plain(text), [_plain(each.name) for each in catalogue.device], _LISTED, 0.4)
+    names = [each.name for word in near for each in catalogue.device if _plain(each.name) == word]
+    listed = f" The nearest are {', '.join(dict.fromkeys(names))}." if names else ""
+    raise UserError(f"The catalogue has no device '{text}'.{listed}", "Name one of them, or add yours in a file.")
 
 
 def accelerator(catalogue: Catalogue, name: str | None, memory_B: float | None, power_limit_W: float | None) -> Match:
@@ -142,3 +174,45 @@ def _names_a_model(model: str) -> bool:
     if model.casefold() in _ARCHITECTURES or "qemu" in model.casefold():
         return False
     return any(letter.isdigit() for letter in re.sub(r"@.*|\([^)]*\)", " ", model))
+
+
+def _whole_words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9.+]+", text.casefold())
+
+
+def _letters_and_digits(text: str) -> list[str]:
+    """So that `rtx4090`, `gaudi 3` and `a100-80 gb` are found too."""
+    return re.findall(r"[a-z]+|[0-9.]+", text.casefold())
+
+
+def _with_words(catalogue: Catalogue, text: str, words: Callable[[str], list[str]]) -> list[Device]:
+    """The devices that have all the words of the text, those with the fewest others. `24GB` of memory is a word too."""
+    wanted, found = set(words(text)), []
+    for device in catalogue.device:
+        own, size_B = words(device.name), _size_B(device)
+        size = [] if size_B is None else words(f"{size_B / 2**30:.0f}GB")
+        if wanted and wanted <= {*own, *size}:
+            found.append((len(own), device))
+    fewest = min((length for length, _ in found), default=0)
+    return [device for length, device in found if length == fewest]
+
+
+def _limited(device: Device, limit: str) -> Device:
+    """The device with another power limit, which is part of its name from then on."""
+    try:
+        watts = float(limit)
+    except ValueError:
+        raise UserError(f"'{limit}' is no power limit in W.", f"Write it as '{device.name}@330W'.") from None
+    if device.power is None:
+        raise UserError(
+            f"The power limit of {device.name} is not in the catalogue, so no other can stand in its place.",
+            "Add it in a file of your own.",
+        )
+    usual = device.power.limit_W
+    if not 0 < watts <= MOST_POWER * usual:
+        raise UserError(
+            f"{watts:g} W is no power limit of {device.name}; its datasheet has {usual:g} W.",
+            f"Give more than 0 and at most {MOST_POWER * usual:g} W.",
+        )
+    power = replace(device.power, limit_W=watts)
+    return replace(device, name=f"{device.name} @ {watts:g} W", power=power)

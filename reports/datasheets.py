@@ -4,124 +4,47 @@ This is the datasheet rung of three that are never mixed up; `bench.ceilings` me
 """
 
 import tomllib
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Any
 
-from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UserError
+from reports import datasheet_own
+from reports.catalogue import (
+    Catalogue,
+    Device,
+    Group,
+    Link,
+    Memory,
+    Peaks,
+    Power,
+    Source,
+    Standing,
+    figures,
+)
+from reports.datasheet_checks import contradictions
 
-Standing = Literal["vendor", "secondary"]
-Figure = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
-Bytes = Annotated[int, Strict(), Field(gt=0)]
-Text = Annotated[str, Strict(), Field(min_length=1)]
-Keys = Annotated[tuple[Text, ...], Field(min_length=1)]
+__all__ = [
+    "SHIPPED",
+    "Catalogue",
+    "Device",
+    "Group",
+    "Link",
+    "Memory",
+    "Peaks",
+    "Power",
+    "Source",
+    "Standing",
+    "figures",
+    "parse",
+    "shipped",
+    "with_own",
+]
 
-#: A misspelt key is an error, and no figure that was left out in silence.
-_KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")
 SHIPPED = "datasheets.toml"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where figures were read: on a page of the vendor, or in somebody else's table (`secondary`)."""
-
-    where: Text
-    standing: Standing
-    __pydantic_config__ = _KNOWN_KEYS_ONLY
-
-
-@dataclass(frozen=True)
-class Group:
-    """Figures that were read in one place; `sources` are keys of the catalogue's sources."""
-
-    sources: Keys
-    __pydantic_config__ = _KNOWN_KEYS_ONLY
-
-
-@dataclass(frozen=True)
-class Peaks(Group):
-    """Dense peaks of matrix products, FLOP/s (int8: OP/s); of vector arithmetic for fp32 on NVIDIA's GPUs."""
-
-    fp32_FLOP_per_s: Figure | None = None
-    tf32_FLOP_per_s: Figure | None = None
-    fp16_FLOP_per_s: Figure | None = None
-    bf16_FLOP_per_s: Figure | None = None
-    fp8_FLOP_per_s: Figure | None = None
-    int8_OP_per_s: Figure | None = None
-
-
-@dataclass(frozen=True)
-class Memory(Group):
-    """Size in bytes (a vendor's GB taken for 2^30) and bandwidth in B/s."""
-
-    size_B: Bytes | None = None
-    bandwidth_B_per_s: Figure | None = None
-
-
-@dataclass(frozen=True)
-class Power(Group):
-    """The limit that the device comes with, W."""
-
-    limit_W: Figure
-
-
-@dataclass(frozen=True)
-class Link(Group):
-    """What leads to the host or to other devices, B/s one way."""
-
-    name: Text
-    each_way_B_per_s: Figure
-
-
-@dataclass(frozen=True)
-class Device:
-    """One product. `names` is how its driver calls it; a group is None where no source for it was found."""
-
-    name: Text
-    vendor: Text
-    kind: Literal["data-center", "workstation", "consumer", "system", "soc", "processor"]
-    names: tuple[Text, ...] = ()
-    year: int | None = None
-    note: Text | None = None
-    peaks: Peaks | None = None
-    memory: Memory | None = None
-    power: Power | None = None
-    host_link: Link | None = None
-    peer_link: Link | None = None
-    __pydantic_config__ = _KNOWN_KEYS_ONLY
-
-    def groups(self) -> dict[str, Group]:
-        """The groups of figures that it has, by name."""
-        found = {name: getattr(self, name) for name in ("peaks", "memory", "power", "host_link", "peer_link")}
-        return {name: group for name, group in found.items() if group is not None}
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """Every device, and the sources that their figures name."""
-
-    sources: dict[str, Source]
-    device: tuple[Device, ...]
-    __pydantic_config__ = _KNOWN_KEYS_ONLY
-
-    def standing(self, group: Group) -> Standing:
-        """`vendor` where each of its sources is the vendor's, else `secondary`."""
-        return "vendor" if {self.sources[key].standing for key in group.sources} == {"vendor"} else "secondary"
-
-    def where(self, group: Group) -> tuple[str, ...]:
-        """Where its figures were read."""
-        return tuple(self.sources[key].where for key in group.sources)
-
-
-def figures(group: Group) -> dict[str, float]:
-    """The numbers of a group by name."""
-    found = {field.name: getattr(group, field.name) for field in fields(group)}
-    return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
 @cache
@@ -132,19 +55,42 @@ def shipped() -> Catalogue:
 
 def parse(text: str, name: str) -> Catalogue:
     """A catalogue from TOML text. Raises `UserError` with the line, or with the device and the key that are wrong."""
+    return _checked(_tables(text, name), name)
+
+
+def with_own(catalogue: Catalogue, path: Path) -> Catalogue:
+    """The catalogue with a user's TOML file laid over it.
+
+    A device of a known name overrides groups or single figures of it, another one is added. Prices, of a device or in
+    a `[[price]]` with `device = "NAME"`, replace that device's prices of the same kind. Sources are those of the file.
+    Raises `UserError` with the file, the device and the key that are wrong.
+    """
     try:
-        raw = tomllib.loads(text)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The catalogue {path} cannot be read: {error}.", "Give the path of a TOML file.") from error
+    name = str(path)
+    return _checked(datasheet_own.laid_over(catalogue, _tables(text, name), name), name)
+
+
+def _tables(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"The catalogue {name} is not TOML: {error}.", "Mend that line.") from error
+
+
+def _checked(raw: dict[str, Any], name: str) -> Catalogue:
     try:
         catalogue = TypeAdapter(Catalogue).validate_python(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        told = f"{_place(raw, first['loc'])}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+        reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+        told = f"{_place(raw, first['loc'])}: {reason[:1].lower()}{reason[1:]}"
         raise UserError(
             f"The catalogue {name} is wrong at {told}.", "Mend that key; figures are SI numbers."
         ) from error
-    wrong = next(_contradictions(catalogue), None)
+    wrong = next(contradictions(catalogue), None)
     if wrong is not None:
         raise UserError(f"The catalogue {name} is wrong: {wrong}.", "Mend that device.")
     return catalogue
@@ -158,19 +104,3 @@ def _place(raw: dict[str, Any], where: tuple[int | str, ...]) -> str:
     entry = raw["device"][index]
     named = str(entry["name"]) if isinstance(entry, dict) and "name" in entry else f"device {index + 1}"
     return ", ".join(part for part in (named, ".".join(map(str, where[2:]))) if part)
-
-
-def _contradictions(catalogue: Catalogue) -> Iterator[str]:
-    for name, times in Counter(device.name for device in catalogue.device).items():
-        if times > 1:
-            yield f"{name} is there {times} times"
-    for device in catalogue.device:
-        groups = device.groups()
-        if not groups:
-            yield f"{device.name} has no figures"
-        for title, group in groups.items():
-            if not figures(group):
-                yield f"{device.name} has no figures in {title}"
-            for key in group.sources:
-                if key not in catalogue.sources:
-                    yield f"{title} of {device.name} names the source '{key}', which is not there"
