@@ -2,18 +2,17 @@
 
 import re
 import subprocess
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import exported, points, runs
+from bench import exported, importers, points, runs
 from bench.errors import UserError
 from bench.joining import BESIDE
 from bench.kinds import nearest
 from bench.opening import open_store
-from bench.record import Record
+from bench.record import Record, Value
 from bench.store import Run, Store
-from model import plugins
 
 #: Spread between runs is measured over so many of the past at most.
 _MOST_PAST = 20
@@ -22,17 +21,23 @@ _MOST_NAMED = 5
 #: A commit is told by this many digits at least, as git does.
 _SHORTEST_COMMIT = 4
 _SQLITE = b"SQLite format 3\0"
+#: How a record of ours begins, alone or in a list; what it says may look like a file of another tool.
+_OURS = re.compile(r'\s*\[?\s*\{\s*"schema"\s*:')
 _FORMS = "latest, last:N, a run id, a git commit, a tag or branch, or a baseline"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a name stands for: its records (of several runs for a window), their runs, and records of other runs."""
+    """What a name stands for: its records (of several runs for a window), their runs, and records of other runs.
+
+    `settings` are those of the newest run; None where they are not known, as in an export.
+    """
 
     label: str
     records: tuple[Record, ...]
     runs: tuple[str, ...]
     past: tuple[Record, ...] = ()
+    settings: Mapping[str, Value] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class _Kept:
     host: str
     points: frozenset[str]
     read: Callable[[], list[Record]]
+    settings: Mapping[str, Value] | None = None
 
 
 def find(text: str, store: str, but: Collection[str] = ()) -> Reference:
@@ -108,6 +114,7 @@ def _kept(store: Store, run: Run) -> _Kept:
         str(run.host.get("fingerprint")),
         frozenset(points.point(axes).id for axes in run.points),
         lambda: runs.records(store, run),
+        run.settings,
     )
 
 
@@ -131,10 +138,8 @@ def _runs_of_file(path: Path) -> list[_Kept]:
 
 def _records(path: Path) -> list[Record]:
     text = exported.text_of(path)
-    head = text.lstrip()[:4096]
-    if head.startswith("{") and '"benchmarks"' in text and '"machine_info"' in head:
-        found: list[Record] = plugins.load("bench.importers", "pytest_benchmark").records(path)
-        return found
+    if _OURS.match(text) is None and importers.recognised(text.encode()) is not None:
+        return importers.read(path)
     return exported.read(path)
 
 
@@ -152,7 +157,7 @@ def _chosen(
     earlier = [each for each in kept if each.run not in names and each.host == chosen[-1].host][-_MOST_PAST:]
     past = tuple(record for each in earlier if each.points & chosen[-1].points for record in each.read())
     records = tuple(record for each in chosen for record in each.read())
-    return Reference(text, records, tuple(each.run for each in chosen), past)
+    return Reference(text, records, tuple(each.run for each in chosen), past, chosen[-1].settings)
 
 
 def _measured(where: str, kept: list[_Kept]) -> list[_Kept]:

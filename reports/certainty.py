@@ -95,6 +95,11 @@ POWER = Doubt("‡", "the power, and what follows from it", frozenset(_POWER_COD
 NET_POWER = Doubt("‡", "the power, or that at rest, and what follows from them", frozenset(_POWER_CODES | _IDLE_CODES))
 
 
+def may_have_interval(name: str) -> bool:
+    """Whether the metric `name` has an interval once there are processes enough; a peak or a percentile never has."""
+    return name in (*_OVER_PROCESSES, *_FROM_READING, *_POWERS)
+
+
 def fewest_processes(confidence: float = 0.95) -> int:
     """How many processes an interval of a median takes: [min, max] covers it with 1 - 2 * 0.5^n, so 6 for 95 %."""
     return math.ceil(math.log2(2 / (1 - confidence)))
@@ -140,7 +145,7 @@ def reason_of(record: Record, name: str) -> str:
     found = record.metrics.get(name)
     if found is None or found.value is None or found.low is not None:
         return ""
-    if name not in (*_OVER_PROCESSES, *_FROM_READING, *_POWERS):
+    if not may_have_interval(name):
         return _NEVER.get(name, "")
     number = processes(record, name)
     if number == 0:

@@ -47,15 +47,15 @@ def workload(name: Value) -> str:
 def variant(values: Mapping[str, Value]) -> str:
     """Precision and compression in words; the plain member of a family is called by its precision.
 
-    It is empty for what another tool measured, of which neither is known.
+    It is empty for the plain member of what another tool measured, whose precision its name tells, if anything does.
 
     >>> from bench.axes import DEFAULTS
     >>> variant(DEFAULTS | {"prune": 0.5, "quantize": "int8-dynamic"})
     'pruned share 0.5, int8-dynamic'
     """
-    if values["workload"] == FOREIGN["workload"]:
-        return ""
     changed = [_named(BY_NAME[name], values[name]) for name in VARIANT_AXES if values[name] != BY_NAME[name].default]
+    if not changed and values["architecture"] == FOREIGN["architecture"]:
+        return ""
     return ", ".join(changed) or value(values["precision"])
 
 
@@ -67,11 +67,17 @@ def point(values: Mapping[str, Value], names: Iterable[str]) -> str:
     'nano, batch size 8, amp-bf16'
     """
     names = list(names)
-    told = [name for name in names if name not in VARIANT_AXES and not BY_NAME[name].says_nothing(values[name])]
+    told = [name for name in names if name not in VARIANT_AXES and not says_nothing(name, values)]
     parts = [_named(BY_NAME[name], values[name]) for name in told]
     if any(name in VARIANT_AXES for name in names):
         parts.append(variant(values))
     return ", ".join(part for part in parts if part)
+
+
+def says_nothing(name: str, values: Mapping[str, Value]) -> bool:
+    """Whether a label can leave an axis out; of what is no workload of ours, a default is only what nobody told."""
+    untold = values["workload"] == FOREIGN["workload"] and values[name] == BY_NAME[name].default
+    return untold or BY_NAME[name].says_nothing(values[name])
 
 
 def _named(axis: Axis, raw: Value) -> str:

@@ -52,7 +52,7 @@ class Identity:
         axes = values(record)
         where = [Cell(self.study.host(record).label)] if len(self.study.hosts) > 1 else []
         where += [Cell(str(self.study.run_number(record)))] if self.study.repeats else []
-        named = [axis_cell(name, axes[name]) for name in self.names]
+        named = [Cell("") if labels.says_nothing(name, axes) else axis_cell(name, axes[name]) for name in self.names]
         return (*where, *named, *([Cell(labels.variant(axes))] if self._has_variant else []))
 
 

@@ -13,6 +13,8 @@ Examples:
   pinchpoint import benchmark.json                then: pinchpoint report
   pinchpoint import .benchmarks/*/*.json --output-dir past
   pinchpoint import --format pytest-benchmark benchmark.json
+  llama-bench -m model.gguf -o json > llama.json; pinchpoint import llama.json
+  pinchpoint compare old.json new.json            files of these tools, without a store
 """
 
 
@@ -44,5 +46,5 @@ def command(files: tuple[Path, ...], chosen: str | None, output_dir: Path, quiet
                 for block in record.blocks:
                     store.add_block(record.run, record.point, block)
                 store.put_record(record)
-            click.echo(f"{path}: {len(records)} benchmarks, run {first.run}")
+            click.echo(f"{path}: {len(records)} benchmark{'s' * (len(records) > 1)}, run {first.run}")
     return 0

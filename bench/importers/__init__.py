@@ -2,13 +2,15 @@
 
 A format offers NAME (of the tool), DESCRIPTION, `recognises(raw)` and `records(path)`. A record says where it is from
 in `facts["imported_from"]`, and what the tool calls it in the axis `benchmark`, unless the tool names axes of ours.
-All records of a file are of one run, whose id follows from the file's content, so that none is imported twice.
+All records of a file are of one run, whose id follows from the file's content, so that none is imported twice. What ran
+(model, formats, engine, devices, lengths) is told by facts of the same names for every tool (`_facts.Told`).
 """
 
 from pathlib import Path
 from typing import Protocol, cast
 
 from bench.errors import UserError
+from bench.importers import _fields
 from bench.record import Record
 from model import plugins
 
@@ -38,18 +40,18 @@ def load(name: str) -> Importer:
     return cast(Importer, plugins.load("bench.importers", name.replace("-", "_")))
 
 
+def recognised(raw: bytes) -> Importer | None:
+    """The first format that knows a file's content as its own; None where none does."""
+    return next((each for each in map(load, names()) if each.recognises(raw)), None)
+
+
 def read(path: Path, chosen: str | None = None) -> list[Record]:
     """The records of a file of the `chosen` format, else of the one that recognises it.
 
     Raises `UserError` where none does, and for whatever that format refuses.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Name a file that another tool wrote.") from error
-    known = [load(name) for name in ([chosen] if chosen else names())]
-    found = next((each for each in known if chosen or each.recognises(raw)), None)
+    found = load(chosen) if chosen else recognised(_fields.content_of(path))
     if found is None:
-        told = "; ".join(f"{each.NAME} ({each.DESCRIPTION})" for each in known)
+        told = "; ".join(f"{each.NAME} ({each.DESCRIPTION})" for each in map(load, names()))
         raise UserError(f"{path} is of no format that can be imported.", f"Those are: {told}.")
     return found.records(path)
