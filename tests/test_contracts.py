@@ -137,7 +137,18 @@ def test_every_architecture_is_measured_in_every_compression_or_unsupported_with
 
 @pytest.mark.parametrize("name", importers.names())
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[1]", b"\x00\xff", b"a,b\n1,2\n", b'{"machine_info": 0, "benchmarks": 0}']
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"[1]",
+        b"[{}]",
+        b"\xef\xbb\xbf",
+        b"\x00\xff",
+        b"a,b\n1,2\n",
+        b'{"machine_info": 0, "benchmarks": 0}',
+    ],
 )
 def test_a_format_says_what_it_is_and_refuses_what_it_is_not_with_one_clear_error(tmp_path, name, content):
     importer = importers.load(name)

@@ -6,6 +6,7 @@ belongs to draw i of all others of the same answer.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ Draws = NDArray[np.float64]
 Split = Literal["none", "tensor", "pipeline", "data"]
 #: From own measurements on that device; between devices that were measured; beyond them; limits alone.
 Confidence = Literal["measured", "interpolated", "extrapolated", "bounds"]
+Kind = Literal["estimate", "at_most", "at_least"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,22 +32,27 @@ class Estimate:
 
     draws: Draws
     unit: str
-    kind: Literal["estimate", "at_most", "at_least"] = "estimate"
+    kind: Kind = "estimate"
 
     @property
     def likely(self) -> float:
         """The median."""
-        return float(np.median(self.draws))
+        return self._quantiles[1]
 
     @property
     def low(self) -> float:
         """The 5th percentile."""
-        return float(np.quantile(self.draws, LOW))
+        return self._quantiles[0]
 
     @property
     def high(self) -> float:
         """The 95th percentile."""
-        return float(np.quantile(self.draws, HIGH))
+        return self._quantiles[2]
+
+    @cached_property
+    def _quantiles(self) -> tuple[float, float, float]:
+        low, likely, high = np.quantile(self.draws, [LOW, 0.5, HIGH]).tolist()
+        return low, likely, high
 
 
 @dataclass(frozen=True)
@@ -158,10 +165,13 @@ class Refusal:
 class Assumptions:
     """What the user assumes of money and power; each is shown and can be set.
 
-    `life_years` is how long a device is kept, `utilization` the share of its life in which it works at the projected
-    rate, `electricity_per_kWh` and `hosting_per_kW_month` are in `currency`, `PUE` is the power of the whole site over
-    that of the devices, `system_share` what the rest of a server costs over its devices, `system_W_share` what it draws
-    over them, `grid_g_per_kWh` grams of CO2 equivalent; None where the user gave none.
+    `life_years` is how long a device is kept, `utilization` the mean load of its life over the projected rate,
+    `electricity_per_kWh` and `hosting_per_kW_month` are in `currency`, `PUE` is the power of the whole site over that
+    of its servers, `system_share` what the rest of a server costs over its devices, `system_W_share` what it draws over
+    them, `idle_W_share` what a server draws while it waits over what it draws at work, `grid_g_per_kWh` grams of CO2
+    equivalent; None where the user gave none. `rented` is the kind of price that is preferred for renting, and
+    `rented_utilization` the mean load of a device rented on demand over the hours paid: 1 where it is given back
+    whenever there is nothing to do.
     """
 
     currency: str = "USD"
@@ -173,11 +183,18 @@ class Assumptions:
     system_share: float = 0.35
     system_W_share: float = 0.25
     grid_g_per_kWh: float | None = None
+    idle_W_share: float = 0.3
+    rented: Literal["cloud", "reserved", "spot"] = "cloud"
+    rented_utilization: float = 1.0
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a fleet costs. Money in the currency of the assumptions; a figure is None with its reason in `missing`."""
+    """What a fleet costs. Money in the currency of the assumptions; a figure is None with its reason in `missing`.
+
+    `power_kW` is what its servers draw at work, which is what a hall must provide for them; `energy_kWh_month` is a
+    mean month of 730.5 h of the whole site, idle hours and cooling included.
+    """
 
     replicas: int
     devices: int

@@ -80,8 +80,8 @@ def measure(child: Child, point: Point, cache: str) -> Compared:
     return Compared(point, planning.memory_B(point), peak, peak - facts["start_ram_B"])
 
 
-def prove(quick: bool) -> Outcome:
-    chosen = Random(0).sample(grid(), 24 if quick else 120)
+def measure_all(chosen: list[Point]) -> tuple[list[Compared], int]:
+    """Every point that could be measured, and how many could not, each of which is printed."""
     compared, failed = [], 0
     with TemporaryDirectory() as cache:
         following = Child()
@@ -93,6 +93,12 @@ def prove(quick: bool) -> Outcome:
                 print(f"{points.describe(point, chosen)}: {failure}")
                 failed += 1
         following.kill()
+    return compared, failed
+
+
+def prove(quick: bool) -> Outcome:
+    chosen = Random(0).sample(grid(), 24 if quick else 120)
+    compared, failed = measure_all(chosen)
     rows = []
     for name in (*ARCHITECTURES, "train", "inference", "all"):
         members = [each for each in compared if _is(each.point, name)]
