@@ -7,7 +7,7 @@ A figure is drawn in sentinel colours, which stand for a role (foreground, a ser
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -22,6 +22,7 @@ WIDTH = 350.0
 FONT_SIZE = 11.0
 #: Width of an average character of matplotlib's DejaVu Sans over the font size; page fonts are narrower.
 CHARACTER = 0.56
+_POINTS_PER_PIXEL = 0.72  # of a matplotlib figure of 100 dots an inch
 
 FOREGROUND, MUTED, GRID = "#010101", "#020202", "#030303"
 #: Okabe & Ito's palette, safe for colour-blind readers, without yellow (unreadable on white); the last is the text's.
@@ -66,6 +67,17 @@ def style() -> Iterator[None]:
     """Our style for the figures made inside, and nobody else's."""
     with mpl.rc_context(_STYLE):
         yield
+
+
+def places(axes: Axes, data: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Where data stands in the figure, in points from its lower left corner."""
+    return [(float(x), float(y)) for x, y in axes.transData.transform(data) * _POINTS_PER_PIXEL]
+
+
+def edges(axes: Axes) -> tuple[float, float, float, float]:
+    """Left, bottom, right and top of the frame, in points from the figure's lower left corner."""
+    left, bottom, right, top = (float(edge) * _POINTS_PER_PIXEL for edge in axes.bbox.extents)
+    return left, bottom, right, top
 
 
 def panel(height: float, left: float, bottom: float, top: float = 26, right: float = 14) -> tuple[Figure, Axes]:

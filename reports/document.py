@@ -26,12 +26,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A caption, the columns, and rows of as many cells; `note` stands below in small print."""
+    """A caption, the columns, and rows of as many cells; `note` stands below in small print.
+
+    Where room is short, a line of a number may end at its spaces if `wraps`.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    wraps: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,94 @@ class Notice:
     about: str = ""
 
 
-Part = Paragraph | Bullets | Table | Figure | Notice
+@dataclass(frozen=True)
+class Field:
+    """A value that a reader may change, in `unit`, between `low` and `high`; `key` is how terms name it.
+
+    `origin` says where the value is from.
+    """
+
+    key: str
+    label: str
+    value: float
+    unit: str
+    origin: str
+    low: float
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Factor:
+    """`offset` + the value of a field, or the greatest of several, to a whole power."""
+
+    keys: tuple[str, ...]
+    power: int
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Term:
+    """A coefficient, as draws where it is uncertain, times factors. Draw i belongs to draw i of the same formula."""
+
+    draws: tuple[float, ...]
+    factors: tuple[Factor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A sum of terms, or its quotient by another sum.
+
+    Where that is above `limit`, or its divisor is not above 0, the words `beyond` are its value.
+    """
+
+    terms: tuple[Term, ...]
+    over: tuple[Term, ...] = ()
+    limit: Term | None = None
+    beyond: str = "never"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Values that a reader may change, in tables by caption, and a table of results that follow from them.
+
+    `formulas` has a row for each of `results`, and there, by place of the column, what is computed anew. Its first
+    column holds ranks: by the column `rank_by`, least first, of the rows whose place is in `ranked`. What has no
+    scripts shows plain tables. `note` says what a change does.
+    """
+
+    fields: tuple[tuple[str, tuple[Field, ...]], ...]
+    results: Table
+    formulas: tuple[dict[int, Formula], ...]
+    rank_by: int | None
+    ranked: tuple[int, ...]
+    note: str
+
+    def tables(self) -> tuple[Table, ...]:
+        """The fields as they are, a table each caption."""
+        heads = (Column("assumption"), Column("value", "right"), Column("unit"), Column("from"))
+        return tuple(
+            Table(
+                caption,
+                heads,
+                tuple(
+                    (Cell(each.label), Cell(written(each.value), each.value), Cell(each.unit), Cell(each.origin))
+                    for each in fields
+                ),
+            )
+            for caption, fields in self.fields
+        )
+
+
+def written(value: float) -> str:
+    """A value as a person would enter it, in full: `0.12`, `28000`.
+
+    >>> written(0.12), written(28000.0), written(1234567.5)
+    ('0.12', '28000', '1234567.5')
+    """
+    return f"{value:.12g}"
+
+
+Part = Paragraph | Bullets | Table | Figure | Notice | Inputs
 
 
 @dataclass(frozen=True)

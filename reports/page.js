@@ -2,7 +2,7 @@
 // Sorts a table by the column whose head is pressed. Without this script the page lacks nothing else.
 for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0];
-  if (body.rows.length < 3) continue;
+  if (body.rows.length < 3 || table.classList.contains("fields")) continue;
   [...table.tHead.rows[0].cells].forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";

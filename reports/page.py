@@ -1,6 +1,7 @@
 """From records to a document: every file in `reports/sections/` that has something to say, in its order."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bench.errors import UserError
 from bench.record import Record
@@ -10,18 +11,25 @@ from reports.comparison import Comparison
 from reports.document import Document, Section
 from reports.study import Study, study
 
+if TYPE_CHECKING:
+    from reports.projection.answers import Answer
+
 
 def build(
-    records: list[Record], title: str, comparisons: Sequence[Comparison] = (), past: Sequence[Record] = ()
+    records: list[Record],
+    title: str,
+    comparisons: Sequence[Comparison] = (),
+    past: Sequence[Record] = (),
+    answer: "Answer | None" = None,
 ) -> Document:
-    """The report over `records`, comparisons of two sides, and all runs of the `past`.
+    """The report over `records`, comparisons of two sides, all runs of the `past`, and the `answer` of a projection.
 
-    A comparison can stand alone: sections about records then have nothing to say. Raises `UserError` where there are
-    neither records nor comparisons.
+    A comparison or an answer can stand alone: sections about records then have nothing to say. Raises `UserError` where
+    there is none of them.
     """
-    if not records and not comparisons:
+    if not records and not comparisons and answer is None:
         raise UserError("There is no record to report.", "Run `pinchpoint sweep` first, or name another store.")
-    return document(study(records, comparisons, past), title)
+    return document(study(records, comparisons, past, answer), title)
 
 
 def document(studied: Study, title: str) -> Document:
@@ -32,6 +40,9 @@ def document(studied: Study, title: str) -> Document:
 
 
 def _subtitle(studied: Study) -> str:
+    if not studied.records and not studied.comparisons:
+        assert studied.answer is not None
+        return f"{labels.plain(studied.answer.workload.model.name)} on hardware to buy or rent"
     if not studied.records:
         latest = studied.comparisons[-1]
         day = f", {labels.plain(latest.started_at)[:10]}" if latest.started_at else ""

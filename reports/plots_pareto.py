@@ -30,7 +30,6 @@ _NEAR = 8.0
 _LINEAR = 0.01
 #: Differences up to this are all drawn to scale: a logarithm would only bend them.
 _BEND = 0.1
-_POINTS_PER_PIXEL = 0.72  # of a matplotlib figure of 100 dots an inch
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,13 @@ def _draw(axes: Axes, disc: Disc, radius: float) -> None:
 
 def _label(axes: Axes, discs: Sequence[Disc], radii: Sequence[float]) -> None:
     """Each label beside its disc, with a line to it where it had to stand away."""
-    at = _places(axes, [(disc.x, disc.y) for disc in discs])
+    at = canvas.places(axes, [(disc.x, disc.y) for disc in discs])
     shown = [textwrap.wrap(disc.label, _LABEL_WIDTH, max_lines=3, placeholder="…") for disc in discs]
     anchors = [
         Anchor(x, y, radius, max(map(canvas.width, rows)) * _LABEL_SIZE / canvas.FONT_SIZE, _LABEL_HEIGHT * len(rows))
         for (x, y), radius, rows in zip(at, radii, shown, strict=True)
     ]
-    left, bottom, right, top = (float(edge) * _POINTS_PER_PIXEL for edge in axes.bbox.extents)
+    left, bottom, right, top = canvas.edges(axes)
     frame = Box(left + _INSET, bottom + _INSET, right, top)
     placed = placement.place(anchors, frame, _lines(axes, discs), _whiskers(axes, discs))
     for rows, disc, anchor, box in zip(shown, discs, anchors, placed, strict=True):
@@ -105,20 +104,15 @@ def _label(axes: Axes, discs: Sequence[Disc], radii: Sequence[float]) -> None:
             _write(axes, "\n".join(rows), anchor, box, FOREGROUND if disc.on_front else MUTED)
 
 
-def _places(axes: Axes, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Where data stands in the figure, in points from its lower left corner."""
-    return [(float(x), float(y)) for x, y in axes.transData.transform(points) * _POINTS_PER_PIXEL]
-
-
 def _lines(axes: Axes, discs: Sequence[Disc]) -> list[Box]:
     """The steps of the front, and the plain model's speed, as boxes without thickness."""
-    plain = _places(axes, [(1.0, bound) for bound in axes.get_ylim()])
-    ends = [*pairwise(_places(axes, _front_steps(discs))), (plain[0], plain[1])]
+    plain = canvas.places(axes, [(1.0, bound) for bound in axes.get_ylim()])
+    ends = [*pairwise(canvas.places(axes, _front_steps(discs))), (plain[0], plain[1])]
     return [Box(min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])) for a, b in ends]
 
 
 def _whiskers(axes: Axes, discs: Sequence[Disc]) -> list[Box]:
-    spans = [_places(axes, [(x, disc.y) for x in disc.x_interval]) for disc in discs if disc.x_interval]
+    spans = [canvas.places(axes, [(x, disc.y) for x in disc.x_interval]) for disc in discs if disc.x_interval]
     return [Box(low[0], low[1], high[0], high[1]) for low, high in spans]
 
 

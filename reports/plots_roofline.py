@@ -25,7 +25,6 @@ _FAR = 45.0
 _LINE = 11.0
 _MARK = 3.2
 _RIGHT = 46.0
-_POINTS_PER_PIXEL = 0.72  # of a matplotlib figure of 100 dots an inch
 #: Ticks that can be written beside each other.
 _MOST_TICKS = 6
 _DATASHEET = (0, (4, 3))
@@ -143,7 +142,7 @@ def _name_peaks(axes: Axes, peaks: Sequence[Roof]) -> None:
     """The names of the flat roofs in the right margin, level with their lines as far as they do not touch."""
     wanted = [_place(axes, axes.get_xlim()[1], roof.value)[1] for roof in peaks]
     for roof, at, height in zip(peaks, wanted, placement.spread(wanted, _LINE), strict=True):
-        right = float(axes.bbox.x1) * _POINTS_PER_PIXEL
+        right = canvas.edges(axes)[2]
         if abs(height - at) > 1:
             axes.annotate(
                 "", (right + 6, height), xytext=(right + 0.5, at), xycoords="figure points",
@@ -180,7 +179,7 @@ def _name_band(axes: Axes, text: str, roof: Roof, below: bool, marks: Sequence[M
     """Write `text` along the line, as near to its lower end as no mark is in the way."""
     rise, run = _slope(axes)
     along, up = (run / math.hypot(rise, run), rise / math.hypot(rise, run)), 1 if not below else -1
-    left, bottom, right, top = _frame(axes)
+    left, bottom, right, top = canvas.edges(axes)
     x, y = _place(axes, axes.get_xlim()[0], axes.get_xlim()[0] * roof.value)
     if y < bottom:
         x, y = x + (bottom - y) * run / rise, bottom
@@ -224,7 +223,7 @@ def _name_marks(axes: Axes, roofs: Sequence[Roof], marks: Sequence[Mark], taken:
         )
         for mark, text in zip(named, rows, strict=True)
     ]  # fmt: skip
-    left, bottom, right, top = _frame(axes)
+    left, bottom, right, top = canvas.edges(axes)
     discs = [Anchor(*_place(axes, mark.x, mark.y), _MARK, 0, 0).box for mark in marks]
     full = [*_roof_boxes(axes, roofs), *taken, *discs, *_whiskers(axes, marks)]
     placed = placement.place(anchors, Box(left + 3, bottom + 2, right - 2, top - 2), full)
@@ -262,7 +261,7 @@ def _whiskers(axes: Axes, marks: Sequence[Mark]) -> list[Box]:
 
 def _roof_boxes(axes: Axes, roofs: Sequence[Roof]) -> list[Box]:
     """What labels should not stand on: flat roofs as lines, sloping ones as a row of small boxes."""
-    left, _, right, _ = _frame(axes)
+    left, _, right, _ = canvas.edges(axes)
     boxes = []
     for roof in roofs:
         if roof.sloping:
@@ -286,10 +285,4 @@ def _steps(start: tuple[float, float], end: tuple[float, float], number: int) ->
 
 def _place(axes: Axes, x: float, y: float) -> tuple[float, float]:
     """Where data stands in the figure, in points from its lower left corner."""
-    across, along = axes.transData.transform((x, y)) * _POINTS_PER_PIXEL
-    return float(across), float(along)
-
-
-def _frame(axes: Axes) -> tuple[float, float, float, float]:
-    left, bottom, right, top = (float(edge) * _POINTS_PER_PIXEL for edge in axes.bbox.extents)
-    return left, bottom, right, top
+    return canvas.places(axes, [(x, y)])[0]

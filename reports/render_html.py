@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.document import Document, Figure, Part, Table
+from reports.document import Document, Factor, Figure, Formula, Inputs, Part, Table, Term, written
 
 _HERE = Path(__file__).parent
 #: A table of more rows scrolls inside its own box, under a head that stays.
@@ -18,6 +19,8 @@ _LONG = 40
 def render(document: Document) -> str:
     """The page. Every text is escaped; the figures' SVG, which `reports.plots` made, is the only markup let through."""
     css, script = _own("page.css"), _own("page.js")
+    if any(isinstance(part, Inputs) for section in document.sections for part in section.parts):
+        script += _own("inputs.js")
     page = _environment().get_template("page.html.jinja")
     return page.render(document=document, css=css, script=script, policy=_policy(css, script))
 
@@ -33,12 +36,38 @@ def _environment() -> Environment:
     )
     environment.filters["svg"] = _svg
     environment.filters["runs"] = runs
+    environment.filters["model"] = _model
+    environment.filters["written"] = written
     environment.tests["long"] = lambda table: len(table.rows) > _LONG
     return environment
 
 
 def _svg(figure: Figure) -> Markup:
     return Markup(figure.svg)  # noqa: S704 - `reports.canvas` serialised it from a tree, so its texts are escaped
+
+
+def _model(inputs: Inputs) -> str:
+    """What `inputs.js` computes with, as JSON: names are short, since there are many terms. The template escapes it."""
+    rows = [{str(column): _formula(each) for column, each in row.items()} for row in inputs.formulas]
+    return json.dumps({"rows": rows, "by": inputs.rank_by, "ranked": inputs.ranked}, separators=(",", ":"))
+
+
+def _formula(formula: Formula) -> dict[str, object]:
+    limit = [_term(formula.limit)] if formula.limit else []
+    return {
+        "up": [*map(_term, formula.terms)],
+        "down": [*map(_term, formula.over)],
+        "limit": limit,
+        "else": formula.beyond,
+    }
+
+
+def _term(term: Term) -> list[object]:
+    return [[float(f"{draw:.6g}") for draw in term.draws], [*map(_factor, term.factors)]]
+
+
+def _factor(factor: Factor) -> list[object]:
+    return [factor.keys, factor.power, factor.offset]
 
 
 def runs(parts: tuple[Part, ...]) -> list[list[Part]]:

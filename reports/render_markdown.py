@@ -2,7 +2,7 @@
 
 import re
 
-from reports.document import Bullets, Cell, Document, Figure, Notice, Paragraph, Part, Section, Table
+from reports.document import Bullets, Cell, Document, Figure, Inputs, Notice, Paragraph, Part, Section, Table
 
 #: What Markdown or the HTML inside it would take for markup, and a table for the end of a cell.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&$@])")
@@ -37,6 +37,8 @@ def _part(part: Part) -> str:
             return _table(part)
         case Figure():
             return _table(part.data)
+        case Inputs():
+            return "\n\n".join(map(_table, (part.results, *part.tables())))
         case Notice():
             about = f"\n>\n> {escape(part.about)}" if part.about else ""
             return f"> **{escape(part.title)}.** {escape(part.text)}\n>\n> What to do: {escape(part.remedy)}{about}"

@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bench import points
 from bench.axes import BY_NAME, DEFAULTS
 from bench.record import Metric, Record, Value
 from reports import certainty, labels
 from reports.comparison import Comparison
+
+if TYPE_CHECKING:
+    from reports.projection.answers import Answer
 
 #: Memory that the model itself takes, best measure first: the device's allocator, or the process' growth on the CPU.
 MEMORY_METRICS = ("max_allocated_B", "ram_above_start_B", "max_ram_B")
@@ -86,7 +90,7 @@ class Study:
     """All records of a report. `varying` names the axes that tell its points apart; only those are shown.
 
     `comparisons` are of two sides each, the oldest first. `past` holds the records of all runs of the stores, for
-    trends; theirs may lack blocks.
+    trends; theirs may lack blocks. `answer` is what was projected to other hardware.
     """
 
     records: tuple[Record, ...]
@@ -96,6 +100,7 @@ class Study:
     families: tuple[Family, ...]
     comparisons: tuple[Comparison, ...] = ()
     past: tuple[Record, ...] = ()
+    answer: "Answer | None" = None
 
     @cached_property
     def ok(self) -> tuple[Record, ...]:
@@ -167,7 +172,12 @@ def letters(index: int) -> str:
     return (letters(high - 1) if high else "") + chr(ord("A") + low)
 
 
-def study(records: Iterable[Record], comparisons: Iterable[Comparison] = (), past: Iterable[Record] = ()) -> Study:
+def study(
+    records: Iterable[Record],
+    comparisons: Iterable[Comparison] = (),
+    past: Iterable[Record] = (),
+    answer: "Answer | None" = None,
+) -> Study:
     """Group `records`. A record given twice (a store named twice) counts once; the order is that of the axes.
 
     Intervals that rest on too few processes are dropped (`reports.certainty.supported`).
@@ -192,4 +202,4 @@ def study(records: Iterable[Record], comparisons: Iterable[Comparison] = (), pas
     first = sorted(ordered, key=lambda r: r.started_at)
     runs = tuple(dict.fromkeys(record.run for record in first))
     families = tuple(Family(tuple(members)) for members in by_family.values())
-    return Study(tuple(ordered), hosts, runs, varying, families, tuple(comparisons), tuple(past))
+    return Study(tuple(ordered), hosts, runs, varying, families, tuple(comparisons), tuple(past), answer)

@@ -3,10 +3,20 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reports import canvas, plots, plots_forest, plots_history, plots_pareto, plots_roofline, plots_walls
+from reports import (
+    canvas,
+    plots,
+    plots_forest,
+    plots_history,
+    plots_pareto,
+    plots_procurement,
+    plots_roofline,
+    plots_walls,
+)
 from reports.plots_forest import Row, Rule
 from reports.plots_history import Level, Past
 from reports.plots_pareto import Disc
+from reports.plots_procurement import Choice
 from reports.plots_roofline import Mark, Roof
 from reports.plots_walls import Bar, Pull
 
@@ -35,6 +45,13 @@ def past(words: tuple[str, ...] = ("+9.0 %", "−5.0 %"), title: str = "nano: ti
     return plots_history.past(title, Past(x, values, low, high, levels, marks, False), "s", 6)
 
 
+def choices(count: int = 2) -> list[Choice]:
+    return [
+        Choice(f"Device {n}", (90.0 * n, 100.0 * n, 110.0 * n), (0.9 * n, 1.0 * n, 1.2 * n), n, True)
+        for n in range(1, count + 1)
+    ]
+
+
 def drawings() -> dict[str, str]:
     return {
         "lines": lines(),
@@ -47,6 +64,8 @@ def drawings() -> dict[str, str]:
         ),
         "dots": plots_forest.dots("Speed", [Row("nano", "1", 0, 9e3, 8e3, 9.5e3)], "tokens/s", "throughput", "more"),
         "pareto": pareto([disc("fp32", 1.0, 0.0), disc("bf16", 2.0, 0.001)]),
+        "trade": plots_procurement.trade("Cost", choices(), "speed", "USD"),
+        "costs": plots_procurement.costs("Cost", choices(), "USD"),
         "roofline": plots_roofline.roofline(
             "Speed",
             [Roof("fp32", 5e11), Roof("fp32", 6e11, promised=True), Roof("memory", 6e10, sloping=True)],
@@ -216,3 +235,10 @@ def test_drawing_leaves_matplotlib_as_it_was():
 def test_a_long_label_is_cut_with_an_ellipsis():
     assert canvas.shorten("nano, batch size 8, amp-bf16", 12) == "nano, batch…"
     assert canvas.shorten("nano", 4) == "nano"
+
+
+def test_no_more_options_are_named_than_have_room_and_those_on_the_front_come_first():
+    many = [Choice(each.label, each.speed, each.cost, each.rank, each.rank > 14) for each in choices(15)]
+    named = [text for text in texts(plots_procurement.trade("Cost", many, "speed", "USD")) if text.startswith("Device")]
+    assert len(named) == plots_procurement.MOST_LABELS
+    assert "Device 15" in named
