@@ -3,6 +3,7 @@
 Exit codes: 0 good; 2 usage, environment or unexpected error; 3 nothing measured; 130 Ctrl-C. 1 is left to a regression.
 """
 
+import errno
 import sys
 import traceback
 from typing import cast
@@ -69,10 +70,15 @@ def _run() -> int:  # noqa: PLR0911 - one for each way to end
     except BrokenPipeError:
         sys.stderr.close()  # whoever read us has gone; nothing is left to say
         return 2
-    except Exception:  # noqa: BLE001 - the exit code must not be 1, which means a regression
-        click.echo(
-            f"{traceback.format_exc()}\npinchpoint: unexpected error; please report it with the above.", err=True
-        )
+    except SystemExit:
+        return 2  # rich leaves with 1 where whoever read us has gone, and 1 means a regression
+    except Exception as error:  # noqa: BLE001 - the exit code must not be 1, which means a regression
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            click.echo("pinchpoint: the output cannot be written: no space is left.\n  Free some space.", err=True)
+        else:
+            click.echo(
+                f"{traceback.format_exc()}\npinchpoint: unexpected error; please report it with the above.", err=True
+            )
         return 2
     return code if isinstance(code, int) else 0
 

@@ -194,7 +194,7 @@ def test_json_has_the_datasheet_with_its_sources_and_the_kept_file_has_not(pinch
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("NVIDIA A10G", "'NVIDIA A10G' is not in the catalogue."), ("Tesla T4", "with 16.0 GiB; this one has 79.6 GiB.")],
+    [("NVIDIA A10M", "'NVIDIA A10M' is not in the catalogue."), ("Tesla T4", "with 16.0 GiB; this one has 79.6 GiB.")],
 )
 def test_a_device_that_is_not_known_gets_one_line_and_no_column(pinchpoint, own_folder, h100, name, reason):
     h100["told"]["name"] = name

@@ -1,6 +1,7 @@
 """The command line as a user meets it: exit codes, what goes to stdout, and one sentence for each mistake."""
 
 import csv
+import errno
 import io
 import json
 import sqlite3
@@ -279,3 +280,24 @@ def test_an_unexpected_error_never_leaves_with_the_exit_code_of_a_regression(pin
     code, _, err = pinchpoint("doctor")
     assert code == 2
     assert "unexpected error" in err
+
+
+def test_who_stops_reading_is_no_regression(pinchpoint, monkeypatch):
+    """Rich leaves with 1 when its pipe is closed, as by `| head -1`."""
+
+    def left(**_):
+        raise SystemExit(1)
+
+    monkeypatch.setattr(cli.cli, "main", left)
+    assert pinchpoint("doctor")[0] == 2
+
+
+def test_a_full_disk_behind_stdout_is_one_clear_message(pinchpoint, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli.cli, "main", full)
+    code, _, err = pinchpoint("doctor")
+    assert code == 2
+    assert "no space is left" in err
+    assert "Traceback" not in err

@@ -55,7 +55,7 @@ def resolve(spec: Spec, flags: Mapping[str, Any]) -> tuple[Spec, Inputs]:
     if path is None:
         return spec, Inputs(given, classes)
     inputs = Inputs(given, classes, _folder(path, flags["trust_remote_code"]), flags["trust_remote_code"])
-    return replace(spec, points=_named(spec, _identity(path, inputs))), inputs
+    return replace(spec, points=_named(spec, identity(path, inputs))), inputs
 
 
 def read_labels(path: Path | None) -> tuple[str, int | None]:
@@ -75,7 +75,7 @@ def _folder(path: str, trust_remote_code: bool) -> str:
     return local.fetch(path, trust_remote_code=trust_remote_code)
 
 
-def _identity(path: str, inputs: Inputs) -> str:
+def identity(path: str, inputs: Inputs) -> str:
     """The name, for people, and a hash of the files, which tells two models of one name apart."""
     config = hf.Config(inputs.model, inputs.trust_remote_code)
     _ = config.vocabulary  # a folder that is none of transformers is told now
