@@ -17,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from reports.placement import Anchor, Box
+
 #: Points. On a phone of 360 px, with margins, the figure gets 0.94 px a point, which keeps text above 10 px.
 WIDTH = 350.0
 FONT_SIZE = 11.0
@@ -78,6 +80,24 @@ def edges(axes: Axes) -> tuple[float, float, float, float]:
     """Left, bottom, right and top of the frame, in points from the figure's lower left corner."""
     left, bottom, right, top = (float(edge) * _POINTS_PER_PIXEL for edge in axes.bbox.extents)
     return left, bottom, right, top
+
+
+def lead(axes: Axes, anchor: Anchor, box: Box) -> None:
+    """A thin line from a mark to the nearest edge of its label."""
+    end = (min(max(anchor.x, box.left), box.right), min(max(anchor.y, box.bottom), box.top))
+    axes.annotate(
+        "", end, xytext=(anchor.x, anchor.y), xycoords="figure points", textcoords="figure points",
+        arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 4, "shrinkB": 0},
+    )  # fmt: skip
+
+
+def write(axes: Axes, text: str, anchor: Anchor, box: Box, size: float, colour: str, spacing: float = 1.2) -> None:
+    """A mark's label in its box. One to the left of the mark ends there, however wide the page's font is."""
+    side = "right" if box.right < anchor.x else "left"
+    axes.annotate(
+        text, (box.right if side == "right" else box.left, (box.bottom + box.top) / 2), xycoords="figure points",
+        ha=side, va="center", fontsize=size, color=colour, linespacing=spacing,
+    )  # fmt: skip
 
 
 def panel(height: float, left: float, bottom: float, top: float = 26, right: float = 14) -> tuple[Figure, Axes]:

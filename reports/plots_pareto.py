@@ -133,12 +133,7 @@ def _write(axes: Axes, text: str, anchor: Anchor, box: Box, colour: str) -> None
             "", end, xytext=start, xycoords="figure points", textcoords="figure points",
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip
-    # A label to the left of its disc ends there, however wide the page's font is.
-    side = "right" if box.right < anchor.x else "left"
-    axes.annotate(
-        text, (box.right if side == "right" else box.left, (box.bottom + box.top) / 2), xycoords="figure points",
-        ha=side, va="center", fontsize=_LABEL_SIZE, color=colour,
-    )  # fmt: skip
+    canvas.write(axes, text, anchor, box, _LABEL_SIZE, colour)
 
 
 def _quality_axis(axes: Axes, values: Sequence[float], differences: bool) -> None:

@@ -121,18 +121,9 @@ def _whiskers(axes: Axes, choices: Sequence[Choice]) -> list[Box]:
 
 
 def _write(axes: Axes, text: str, anchor: Anchor, box: Box, colour: str) -> None:
-    end = (min(max(anchor.x, box.left), box.right), min(max(anchor.y, box.bottom), box.top))
     if anchor.distance(box) > anchor.radius + _NEAR:
-        axes.annotate(
-            "", end, xytext=(anchor.x, anchor.y), xycoords="figure points", textcoords="figure points",
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 4, "shrinkB": 0},
-        )  # fmt: skip
-    # A label to the left of its mark ends there, however wide the page's font is.
-    side = "right" if box.right < anchor.x else "left"
-    axes.annotate(
-        text, (box.right if side == "right" else box.left, (box.bottom + box.top) / 2), xycoords="figure points",
-        ha=side, va="center", fontsize=_LABEL_SIZE, color=colour, linespacing=1.05,
-    )  # fmt: skip
+        canvas.lead(axes, anchor, box)
+    canvas.write(axes, text, anchor, box, _LABEL_SIZE, colour, 1.05)
 
 
 def costs(title: str, choices: Sequence[Choice], x_label: str) -> str:

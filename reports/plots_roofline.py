@@ -232,15 +232,8 @@ def _name_marks(axes: Axes, roofs: Sequence[Roof], marks: Sequence[Mark], taken:
             continue
         end = (min(max(anchor.x, box.left), box.right), min(max(anchor.y, box.bottom), box.top))
         if math.dist(end, (anchor.x, anchor.y)) > anchor.radius + 8:
-            axes.annotate(
-                "", end, xytext=(anchor.x, anchor.y), xycoords="figure points", textcoords="figure points",
-                arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 4, "shrinkB": 0},
-            )  # fmt: skip
-        side = "right" if box.right < anchor.x else "left"
-        axes.annotate(
-            "\n".join(text), (box.right if side == "right" else box.left, (box.bottom + box.top) / 2),
-            xycoords="figure points", ha=side, va="center", fontsize=_LABEL_SIZE,
-        )  # fmt: skip
+            canvas.lead(axes, anchor, box)
+        canvas.write(axes, "\n".join(text), anchor, box, _LABEL_SIZE, FOREGROUND)
 
 
 def _rows(label: str) -> list[str]:

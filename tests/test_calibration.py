@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from reports.projection import calibrated, calibration, counts, formats, models, sources
+from reports.projection import calibrated, calibration, formats, models, sources
 from reports.projection.answers import Split
 
 TEXT = (files("reports.projection") / calibration.SHIPPED).read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ def test_nothing_beyond_doubt_needs_more_memory_than_there_is():
         memory = DEVICES[row.device].memory
         if memory is None or memory.size_B is None:
             continue
-        weights = counts.weights_B(MODELS[row.model], formats.FORMATS[row.weights].bytes)
+        weights = MODELS[row.model].parameters * formats.FORMATS[row.weights].bytes
         cache = row.batch * MODELS[row.model].kv_values * formats.FORMATS[row.kv].bytes
         assert weights + cache * (row.depth + row.prompt + row.output) <= memory.size_B * row.devices, told(row)
 

@@ -79,7 +79,3 @@ def test_tensor_parallelism_sums_attention_and_feed_forward_of_every_layer_in_16
     found = job(batch=3, prompt=7, output=2)
     assert found.prompt_sent_B == 2 * 32 * (3 * 7) * 4096 * 2
     assert found.step_sent_B == 2 * 32 * 3 * 4096 * 2
-
-
-def test_the_size_of_a_model_is_all_its_weights():
-    assert counts.weights_B(LLAMA, 0.5) == 6_738_415_616 / 2

@@ -301,3 +301,11 @@ def test_a_name_that_begins_with_digits_and_an_x_is_no_count(pinchpoint):
     code, out, err = pinchpoint(*MODEL, "--engine", "llama.cpp", "-b", "1", "--to", "7900 xtx", "-o", "csv")
     assert code == 0, err
     assert "AMD Radeon RX 7900 XTX" in out
+
+
+def test_a_page_that_cannot_be_written_does_not_cost_the_answer(pinchpoint, tmp_path):
+    (tmp_path / "taken").write_text("no folder")
+    code, out, err = pinchpoint(*MODEL, "--to", "l40s", "--output-dir", tmp_path / "taken")
+    assert code == 2
+    assert "L40S" in out
+    assert "cannot be" in err

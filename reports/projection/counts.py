@@ -37,11 +37,6 @@ class Counts:
     step_cached_B: float
 
 
-def weights_B(model: Model, bytes_each: float) -> float:
-    """Bytes of all weights in storage; GGUF and others store the embedding of tokens in the same format."""
-    return model.parameters * bytes_each
-
-
 def product(flops: float) -> Counts:
     """One large matrix product, as benchmarks of peaks time it: `layers` is 0."""
     return Counts(flops, 0.0, 0.0, 0.0, 0, 1, 1, 0, 0.0, 0.0, 0.0)
