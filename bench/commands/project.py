@@ -145,9 +145,13 @@ def command(stores: tuple[str, ...], **flags: Any) -> int:
         )
     asked = _project.read(stores, flags, CRITERIA[flags["criterion"]])
     answer = _project.answered(asked, flags["draws"], flags["seed"])
-    code = _project_output.show(answer, asked, flags["output"])  # first: a full disk must not cost the answer
-    if flags["rfp"] is not None:
-        _project_output.write_pack(flags["rfp"], answer, asked, flags["factor"], overwrite=flags["overwrite"])
-    if flags["output_dir"] is not None:
-        _project_output.write_page(flags["output_dir"], answer, asked)
-    return code
+    try:
+        if flags["rfp"] is not None:
+            _project_output.write_pack(flags["rfp"], answer, asked, flags["factor"], overwrite=flags["overwrite"])
+        if flags["output_dir"] is not None:
+            _project_output.write_page(flags["output_dir"], answer, asked)
+    except UserError:
+        # a full disk must not cost the answer, nor a reader of the first lines alone (`| head`) the page
+        _project_output.show(answer, asked, flags["output"])
+        raise
+    return _project_output.show(answer, asked, flags["output"])
